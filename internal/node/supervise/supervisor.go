@@ -1,0 +1,271 @@
+// Package supervise keeps processes running: it starts them in order, restarts
+// those that die, keeps their logs bounded and stops them in reverse order.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Process is one supervised program.
+type Process struct {
+	Name string
+	// Command is the program and its arguments.
+	Command []string
+	// Env is added to the supervisor's own environment.
+	Env []string
+	// Needs are files that must exist before each start. A group is met by
+	// any one of its files; all groups must be met.
+	Needs [][]string
+	// Ready is asked after a start until it returns nil; the next process in
+	// order waits for it. Nil means ready as soon as it is started.
+	Ready func(context.Context) error
+	// OneShot processes are done once they succeed.
+	OneShot bool
+	// Grace is how long a process may take to stop before it is killed.
+	Grace time.Duration
+}
+
+// Supervisor runs a list of processes.
+type Supervisor struct {
+	Children *Children
+	// LogDir holds <name>.log of each process.
+	LogDir string
+	Log    *slog.Logger
+
+	mu     sync.Mutex
+	states map[string]State
+}
+
+// State is what is known of one process.
+type State struct {
+	PID      int  `json:"pid"`
+	Ready    bool `json:"ready"`
+	Done     bool `json:"done"`
+	Restarts int  `json:"restarts"`
+}
+
+const (
+	logLimit = 10 << 20
+	logKeep  = 2
+	// poll is the rhythm at which files and probes are asked; both are local and cheap.
+	poll = 100 * time.Millisecond
+)
+
+// Run runs the processes until ctx ends, then stops them in reverse order.
+func (s *Supervisor) Run(ctx context.Context, processes []Process) error {
+	s.set("", func(*State) {})
+	runs := make([]*run, 0, len(processes))
+	for _, process := range processes {
+		log, err := OpenLog(filepath.Join(s.LogDir, process.Name+".log"), logLimit, logKeep)
+		if err != nil {
+			return fmt.Errorf("preparing %s: %w", process.Name, err)
+		}
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		runs = append(runs, &run{s: s, process: process, log: log, ctx: ctx, cancel: cancel,
+			ready: make(chan struct{}), done: make(chan struct{})})
+	}
+	started := len(runs)
+	for i, r := range runs {
+		go r.loop()
+		select {
+		case <-r.ready:
+			continue
+		case <-ctx.Done():
+		}
+		started = i + 1
+		break
+	}
+	<-ctx.Done()
+	for _, r := range slices.Backward(runs[:started]) {
+		r.cancel()
+		<-r.done
+	}
+	return nil
+}
+
+// States returns what is known of every process.
+func (s *Supervisor) States() map[string]State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied := make(map[string]State, len(s.states))
+	for name, state := range s.states {
+		copied[name] = state
+	}
+	return copied
+}
+
+func (s *Supervisor) set(name string, change func(*State)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states == nil {
+		s.states = map[string]State{}
+	}
+	if name == "" {
+		return
+	}
+	state := s.states[name]
+	change(&state)
+	s.states[name] = state
+}
+
+// run is one process's life: wait for its needs, start, watch, restart.
+type run struct {
+	s       *Supervisor
+	process Process
+	log     *Log
+	ctx     context.Context
+	cancel  context.CancelFunc
+	once    sync.Once
+	ready   chan struct{}
+	done    chan struct{}
+}
+
+func (r *run) loop() {
+	defer close(r.done)
+	defer r.log.Close()
+	var past history
+	for {
+		if !r.awaitNeeds() {
+			return
+		}
+		started := time.Now()
+		err := r.runOnce()
+		if r.ctx.Err() != nil {
+			return
+		}
+		next := decide(r.process.OneShot, past, exit{ran: time.Since(started), success: err == nil})
+		if !next.restart {
+			r.s.set(r.process.Name, func(state *State) { state.Done, state.Ready = true, true })
+			r.markReady()
+			return
+		}
+		r.s.Log.Warn("process ended", "process", r.process.Name, "error", errText(err), "restartAfter", next.after)
+		r.s.set(r.process.Name, func(state *State) { state.Restarts++; state.PID = 0; state.Ready = false })
+		past = next.next
+		select {
+		case <-time.After(next.after):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "ended by itself"
+	}
+	return err.Error()
+}
+
+// runOnce runs the process once and returns how it ended.
+func (r *run) runOnce() error {
+	cmd := exec.Command(r.process.Command[0], r.process.Command[1:]...)
+	cmd.Env = append(os.Environ(), r.process.Env...)
+	// A process group of its own keeps a terminal's or a script's signals away.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A pipe made here, not by exec: Wait must not hang on a grandchild that
+	// has inherited it.
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("making log pipe: %w", err)
+	}
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = r.s.Children.Start(cmd)
+	writer.Close()
+	if err != nil {
+		reader.Close()
+		return fmt.Errorf("starting: %w", err)
+	}
+	go func() {
+		defer reader.Close()
+		_, _ = io.Copy(r.log, reader)
+	}()
+	r.s.set(r.process.Name, func(state *State) { state.PID = cmd.Process.Pid })
+	ended := make(chan error, 1)
+	go func() { ended <- r.s.Children.Wait(cmd) }()
+	probing, stop := context.WithCancel(r.ctx)
+	defer stop()
+	go r.probe(probing)
+	select {
+	case err := <-ended:
+		return err
+	case <-r.ctx.Done():
+		return r.stop(cmd, ended)
+	}
+}
+
+func (r *run) stop(cmd *exec.Cmd, ended <-chan error) error {
+	grace := r.process.Grace
+	if grace == 0 {
+		grace = 5 * time.Second
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(grace):
+	}
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing: %w", err)
+	}
+	return <-ended
+}
+
+func (r *run) markReady() { r.once.Do(func() { close(r.ready) }) }
+
+// probe marks the process ready once it answers. A one-shot is ready when it is done.
+func (r *run) probe(ctx context.Context) {
+	if r.process.OneShot {
+		return
+	}
+	for r.process.Ready != nil && r.process.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(poll):
+		}
+	}
+	r.s.set(r.process.Name, func(state *State) { state.Ready = true })
+	r.markReady()
+}
+
+func (r *run) awaitNeeds() bool {
+	for !met(r.process.Needs) {
+		// What comes later in order must not wait for credentials that
+		// something after it may be the one to write.
+		r.markReady()
+		select {
+		case <-r.ctx.Done():
+			return false
+		case <-time.After(poll):
+		}
+	}
+	return r.ctx.Err() == nil
+}
+
+func met(needs [][]string) bool {
+	for _, group := range needs {
+		if !slices.ContainsFunc(group, exists) {
+			return false
+		}
+	}
+	return true
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,102 @@
+package supervise
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 20 s for: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func start(t *testing.T, processes ...Process) (*Supervisor, func()) {
+	t.Helper()
+	s := &Supervisor{Children: NewChildren(), LogDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, processes) }()
+	return s, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSupervisorRestarts(t *testing.T) {
+	s, stop := start(t, Process{Name: "sleeper", Command: []string{"sleep", "1000"}})
+	defer stop()
+	await(t, "the first start", func() bool { return s.States()["sleeper"].PID != 0 })
+	first := s.States()["sleeper"].PID
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "when a process is killed, it is started again", func() bool {
+		state := s.States()["sleeper"]
+		return state.Restarts == 1 && state.PID != 0 && state.PID != first
+	})
+}
+
+func TestSupervisorOrder(t *testing.T) {
+	record := filepath.Join(t.TempDir(), "record")
+	say := func(word string) []string {
+		return []string{"sh", "-c", `echo start-` + word + ` >>"$R"; trap 'echo stop-` + word + ` >>"$R"; exit 0' TERM; while :; do sleep 0.05; done`}
+	}
+	read := func() string { data, _ := os.ReadFile(record); return strings.Join(strings.Fields(string(data)), " ") }
+	answered := func(context.Context) error { _, err := os.Stat(record); return err }
+	env := []string{"R=" + record}
+	s, stop := start(t,
+		Process{Name: "a", Command: say("a"), Env: env, Ready: answered},
+		Process{Name: "b", Command: say("b"), Env: env})
+	await(t, "both running", func() bool { return strings.Contains(read(), "start-b") && s.States()["b"].Ready })
+	stop()
+	if got, want := read(), "start-a start-b stop-b stop-a"; got != want {
+		t.Errorf("when it stops, it stops in reverse order: got %q, want %q", got, want)
+	}
+}
+
+func TestSupervisorNeedsAndOneShot(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	s, stop := start(t,
+		Process{Name: "waiter", Command: []string{"sleep", "1000"}, Needs: [][]string{{"/nonexistent", file}}},
+		Process{Name: "writer", Command: []string{"touch", file}, OneShot: true})
+	defer stop()
+	await(t, "when the file it needs appears, a process starts", func() bool { return s.States()["waiter"].PID != 0 })
+	if state := s.States()["writer"]; !state.Done || state.Restarts != 0 {
+		t.Errorf("when a one-shot succeeds, it is done: %+v", state)
+	}
+}
+
+func TestReapOrphans(t *testing.T) {
+	c := NewChildren()
+	own := exec.Command("true")
+	if err := c.Start(own); err != nil {
+		t.Fatal(err)
+	}
+	orphan := exec.Command("true")
+	if err := orphan.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone := func() bool { return syscall.Kill(orphan.Process.Pid, 0) == syscall.ESRCH }
+	stop := make(chan struct{})
+	go c.Reap(stop)
+	defer close(stop)
+	if err := c.Wait(own); err != nil {
+		t.Errorf("when a supervised process ends, its status is its waiter's: %v", err)
+	}
+	await(t, "when somebody else's process ends, it is reaped", gone)
+}
