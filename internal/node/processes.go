@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"naru.dev/naru/internal/node/nodeconfig"
+	"naru.dev/naru/internal/node/supervise"
+)
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// processes lists what runs on the node, in starting order.
+func processes(config nodeconfig.Config, seen facts) []supervise.Process {
+	files := credentialsOf(config.Role)
+	list := []supervise.Process{{
+		Name:    "containerd",
+		Command: []string{programs + "containerd", "--config", containerdConfig},
+		Ready:   socketAnswers(containerdSocket),
+		Grace:   10 * time.Second,
+	}}
+	kubelet := supervise.Process{
+		Name:    "kubelet",
+		Command: kubeletCommand(config, seen),
+		Needs:   [][]string{{files.kubelet, files.kubeletBootstrap}, {files.clientCA}},
+		Ready:   urlAnswers("http://127.0.0.1:10248/healthz"),
+		Grace:   10 * time.Second,
+	}
+	proxy := supervise.Process{
+		Name:    "kube-proxy",
+		Command: []string{programs + "kube-proxy", "--config", kubeProxyConfig, "--v=1"},
+		Needs:   [][]string{{files.kubeProxy}},
+	}
+	agent := supervise.Process{
+		Name: "agent",
+		Command: []string{programs + "naru", "agent", "--kubeconfig", files.agent, "--node-name", config.Name,
+			"--backend", config.Backend, "--cluster-cidr", config.PodCIDR, "--service-cidr", config.ServiceCIDR},
+		Needs: [][]string{{files.agent}},
+	}
+	if len(config.Bootstrap) > 0 {
+		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
+		// which waits for the files that kubeadm writes.
+		list = append(list, kubelet, proxy, agent, supervise.Process{
+			Name: "bootstrap", Command: config.Bootstrap, OneShot: true})
+		return list
+	}
+	return append(list, kubelet, proxy, agent)
+}
+
+func kubeletCommand(config nodeconfig.Config, seen facts) []string {
+	files := credentialsOf(config.Role)
+	command := []string{
+		programs + "kubelet",
+		"--config=" + kubeletConfig,
+		"--bootstrap-kubeconfig=" + files.kubeletBootstrap,
+		"--kubeconfig=" + files.kubelet,
+		"--hostname-override=" + config.Name,
+		"--node-ip=" + seen.ip,
+	}
+	if len(config.Labels) > 0 {
+		command = append(command, "--node-labels="+labelFlag(config.Labels))
+	}
+	return command
+}
+
+func socketAnswers(path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
+		if err != nil {
+			return fmt.Errorf("dialling %s: %w", path, err)
+		}
+		return conn.Close()
+	}
+}
+
+func urlAnswers(url string) func(context.Context) error {
+	client := &http.Client{Timeout: time.Second}
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", url, err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", url, err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("asking %s: status %d", url, response.StatusCode)
+		}
+		return nil
+	}
+}
