@@ -1,0 +1,164 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Conditions of a Cluster. All are of positive polarity; Ready is the summary of the others.
+const (
+	// ClusterReady is true when every other condition is.
+	ClusterReady = "Ready"
+	// ClusterEndpointReady says that the front's address and the published port are allocated.
+	ClusterEndpointReady = "EndpointReady"
+	// ClusterPKIReady says that every certificate and kubeconfig exists and is not near its end.
+	ClusterPKIReady = "PKIReady"
+	// ClusterEtcdReady says that every etcd member is healthy.
+	ClusterEtcdReady = "EtcdReady"
+	// ClusterControlPlaneReady says that the wanted API servers, controller managers and schedulers are
+	// available, and that the API answered /readyz through the front.
+	ClusterControlPlaneReady = "ControlPlaneReady"
+	// ClusterBootstrapped says that the cluster's own objects (RBAC, CoreDNS, storage, metrics, Karpenter's
+	// CRDs) were applied in it.
+	ClusterBootstrapped = "Bootstrapped"
+)
+
+// Reasons of a Cluster's conditions.
+const (
+	// ReasonReady: what the condition speaks of was observed.
+	ReasonReady = "Ready"
+	// ReasonWaiting: an earlier phase is not done; the message names it.
+	ReasonWaiting = "Waiting"
+	// ReasonProgressing: it was asked for and is not there yet; the message says what is missing.
+	ReasonProgressing = "Progressing"
+	// ReasonFailed: an attempt ended in an error, which the message gives; it is tried again.
+	ReasonFailed = "Failed"
+	// ReasonNotFound: an object that the spec names does not exist; the message names those that do.
+	ReasonNotFound = "NotFound"
+	// ReasonDeleting: the object is being deleted; the message says what is still there.
+	ReasonDeleting = "Deleting"
+)
+
+// ClusterSpec is what a user asks of a managed cluster.
+//
+// +kubebuilder:validation:XValidation:rule="!cidr(self.networking.podCIDR).containsCIDR(self.networking.serviceCIDR) && !cidr(self.networking.serviceCIDR).containsCIDR(self.networking.podCIDR)",message="networking.serviceCIDR overlaps networking.podCIDR: choose ranges that have no address in common, for example 10.244.0.0/16 and 10.96.0.0/16"
+type ClusterSpec struct {
+	// version is the Kubernetes minor version, as "1.37". `naru release list` prints those that exist.
+	// +kubebuilder:validation:Pattern=`^1\.[1-9][0-9]$`
+	// +required
+	Version string `json:"version"`
+
+	// controlPlane sizes the control plane.
+	// +kubebuilder:default={replicas: 3}
+	// +optional
+	ControlPlane ControlPlaneSpec `json:"controlPlane,omitzero"`
+
+	// networking holds the ranges inside the cluster. Two clusters may have equal ones.
+	// +kubebuilder:default={podCIDR: "10.244.0.0/16", serviceCIDR: "10.96.0.0/16"}
+	// +optional
+	Networking NetworkingSpec `json:"networking,omitzero"`
+
+	// deletionProtection refuses a deletion until it is false again.
+	// +optional
+	DeletionProtection bool `json:"deletionProtection,omitempty"`
+}
+
+// ControlPlaneSpec sizes a control plane.
+type ControlPlaneSpec struct {
+	// replicas is how many etcd members and API servers there are: 3 survives the loss of one, 1 is the
+	// small form. Controller managers and schedulers are 2 and 1 respectively. It can be changed both ways.
+	// +kubebuilder:validation:Enum=1;3
+	// +kubebuilder:default=3
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// NetworkingSpec holds the ranges of a cluster. They can't be changed later: every node and
+// Service has an address from them.
+//
+// +kubebuilder:validation:XValidation:rule="self.podCIDR == oldSelf.podCIDR",message="podCIDR can't be changed: every node has a part of it; create another cluster"
+// +kubebuilder:validation:XValidation:rule="self.serviceCIDR == oldSelf.serviceCIDR",message="serviceCIDR can't be changed: every Service has an address from it; create another cluster"
+type NetworkingSpec struct {
+	// podCIDR is the IPv4 range of the pods, /20 or larger; each node gets a /24 of it.
+	// +kubebuilder:default="10.244.0.0/16"
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 20",message="podCIDR must be an IPv4 range between /8 and /20, as 10.244.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (!cidr('100.64.0.0/10').containsCIDR(self) && !cidr(self).containsCIDR('100.64.0.0/10'))",message="podCIDR overlaps 100.64.0.0/10, which the hosting cluster uses: choose another range, for example 10.244.0.0/16"
+	// +optional
+	PodCIDR string `json:"podCIDR,omitempty"`
+
+	// serviceCIDR is the IPv4 range of the Services, between /12 and /24.
+	// +kubebuilder:default="10.96.0.0/16"
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).prefixLength() >= 12 && cidr(self).prefixLength() <= 24",message="serviceCIDR must be an IPv4 range between /12 and /24, as 10.96.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (!cidr('100.64.0.0/10').containsCIDR(self) && !cidr(self).containsCIDR('100.64.0.0/10'))",message="serviceCIDR overlaps 100.64.0.0/10, which the hosting cluster uses: choose another range, for example 10.96.0.0/16"
+	// +optional
+	ServiceCIDR string `json:"serviceCIDR,omitempty"`
+}
+
+// ClusterStatus is what was observed of a managed cluster.
+type ClusterStatus struct {
+	// observedGeneration is the generation of the spec that the last successful pass saw.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions; see the Cluster… constants.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// endpoint is where the cluster's API is reached.
+	// +optional
+	Endpoint ClusterEndpoint `json:"endpoint,omitzero"`
+
+	// version is the Kubernetes version that the API answered with last, as "v1.37.1".
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// revision is the name of the active ClusterRevision.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+}
+
+// ClusterEndpoint is where a cluster's API is reached.
+type ClusterEndpoint struct {
+	// port on 127.0.0.1 of the machine that runs `naru up`. It is stable for the cluster's life.
+	// +optional
+	Port int32 `json:"port,omitempty"`
+	// address is the front's address in the hosting cluster's service network.
+	// +optional
+	Address string `json:"address,omitempty"`
+}
+
+// Cluster is a managed Kubernetes cluster.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=naru
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.spec.controlPlane.replicas`
+// +kubebuilder:printcolumn:name="Port",type=integer,JSONPath=`.status.endpoint.port`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",message="a cluster's name must have 1 to 40 lower-case letters, digits or dashes, begin with a letter and end with a letter or digit"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'system'",message="the name system is Naru's own: choose another"
+type Cluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ClusterSpec   `json:"spec"`
+	Status ClusterStatus `json:"status,omitempty"`
+}
+
+// ClusterList is a list of clusters.
+//
+// +kubebuilder:object:root=true
+type ClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Cluster `json:"items"`
+}
+
+// GetConditions returns the conditions, for internal/kube/conditions.
+func (c *Cluster) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }

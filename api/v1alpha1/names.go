@@ -1,0 +1,36 @@
+package v1alpha1
+
+// Labels and annotations that Naru sets or reads.
+const (
+	// LabelCluster on a namespace or an object in the hosting cluster names the cluster that it belongs to.
+	LabelCluster = "naru.dev/cluster"
+	// LabelComponent on a control-plane object names the component (etcd, kube-apiserver, front …).
+	LabelComponent = "naru.dev/component"
+	// LabelNodeGroup on a Machine, a NodePool and a Node names the node group.
+	LabelNodeGroup = "naru.dev/nodegroup"
+	// LabelMachine on a node pod names its Machine.
+	LabelMachine = "naru.dev/machine"
+	// LabelMachineClass on a Machine and a Node names the machine class.
+	LabelMachineClass = "naru.dev/machine-class"
+	// AnnotationPublishPort on a Service asks `naru daemon` to publish its first port on
+	// 127.0.0.1 at this port.
+	AnnotationPublishPort = "naru.dev/publish-port"
+	// Finalizer keeps an object until what it stands for is gone.
+	Finalizer = "naru.dev/finalizer"
+
+	// SystemNamespace is where Naru's own pods run.
+	SystemNamespace = "naru-system"
+	namespacePrefix = "naru-"
+)
+
+// Namespace is the hosting cluster's namespace of a cluster: its control plane, node
+// pods, node groups, machines and Secrets.
+func Namespace(cluster string) string { return namespacePrefix + cluster }
+
+// ClusterOf is the cluster whose namespace this is; empty where it is none's.
+func ClusterOf(namespace string) string {
+	if namespace == SystemNamespace || len(namespace) <= len(namespacePrefix) || namespace[:len(namespacePrefix)] != namespacePrefix {
+		return ""
+	}
+	return namespace[len(namespacePrefix):]
+}
