@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"naru.dev/naru/cmd/agent"
 	"naru.dev/naru/cmd/release"
 )
 
@@ -61,6 +62,7 @@ func NewRootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags it has", err, c.CommandPath())}
 	})
 	root.AddCommand(
+		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
 	)
 	return root
