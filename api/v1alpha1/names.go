@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "strings"
+
 // Labels and annotations that Naru sets or reads.
 const (
 	// LabelCluster on a namespace or an object in the hosting cluster names the cluster that it belongs to.
@@ -33,4 +35,22 @@ func ClusterOf(namespace string) string {
 		return ""
 	}
 	return namespace[len(namespacePrefix):]
+}
+
+const providerPrefix = "naru://"
+
+// ProviderID is what a machine's node registers with.
+func ProviderID(cluster, machine string) string { return providerPrefix + cluster + "/" + machine }
+
+// ParseProviderID is the inverse of ProviderID; ok is false for any other string.
+func ParseProviderID(id string) (cluster, machine string, ok bool) {
+	rest, ok := strings.CutPrefix(id, providerPrefix)
+	if !ok {
+		return "", "", false
+	}
+	cluster, machine, ok = strings.Cut(rest, "/")
+	if !ok || cluster == "" || machine == "" || strings.Contains(machine, "/") {
+		return "", "", false
+	}
+	return cluster, machine, true
 }
