@@ -18,7 +18,8 @@ type Component struct {
 	Programs []Program
 	// Tags are Go build tags.
 	Tags []string
-	// Cgo says that it needs a C compiler and links against Debian's libraries.
+	// Cgo says that it needs a C compiler. It is linked statically all the same: what
+	// libraries the machine has that builds must not matter to a node.
 	Cgo bool
 	// Stamp maps string variables of the programs to what the linker sets them to, where
 	// {version} (with its v), {number} (without), {major} and {minor} stand for the
@@ -111,7 +112,7 @@ func shared() []Component {
 		Name: "runc", Dir: "runc", Module: "github.com/opencontainers/runc",
 		Programs: []Program{{Name: "runc", Package: "github.com/opencontainers/runc"}},
 		// Without the tag every pod fails: "seccomp not supported".
-		Tags: []string{"seccomp"}, Cgo: true,
+		Tags: []string{"seccomp", "netgo", "osusergo"}, Cgo: true,
 		Stamp: map[string]string{"main.version": "{number}"},
 	}, {
 		Name: "cni-plugins", Dir: "cni-plugins", Module: plugins,
@@ -146,5 +147,9 @@ func (c Component) linkerFlags(version string) string {
 		stamps = append(stamps, " -X "+variable+"="+values.Replace(value))
 	}
 	slices.Sort(stamps)
-	return "-s -w" + strings.Join(stamps, "")
+	flags := "-s -w"
+	if c.Cgo {
+		flags += " -extldflags=-static"
+	}
+	return flags + strings.Join(stamps, "")
 }

@@ -81,7 +81,7 @@ func (b *Built) Push(ctx context.Context, to Registry, names ...string) error {
 	return nil
 }
 
-// selected returns the images of these names, each once, in their order; all without.
+// selected returns the images of these names, in their order; without names, all.
 func (b *Built) selected(names []string) ([]Image, error) {
 	if len(names) == 0 {
 		return b.Images, nil
