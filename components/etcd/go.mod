@@ -79,4 +79,8 @@ require (
 // Bad imports are sometimes causing attempts to pull that code.
 // This makes the error more explicit.
 
-require go.etcd.io/etcd/server/v3 v3.6.16
+require (
+	go.etcd.io/etcd/etcdctl/v3 v3.6.16
+	go.etcd.io/etcd/etcdutl/v3 v3.6.16
+	go.etcd.io/etcd/server/v3 v3.6.16
+)
