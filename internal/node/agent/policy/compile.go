@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"net/netip"
 	"slices"
-	"sort"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,7 +50,8 @@ var (
 // Compile returns the ruleset that enforces the policies on the pods of one
 // node. It is deterministic and independent of the order of its input.
 func Compile(in Input) Ruleset {
-	c := &compiler{out: newRuleset(), pods: indexPods(in.Pods), namespaces: map[string]labels.Set{}}
+	owners := addressOwners(in.Pods)
+	c := &compiler{out: newRuleset(), pods: indexPods(owners), namespaces: map[string]labels.Set{}}
 	for _, ns := range in.Namespaces {
 		c.namespaces[ns.Name] = ns.Labels
 	}
@@ -61,9 +60,11 @@ func Compile(in Input) Ruleset {
 	policies := slices.Clone(in.Policies)
 	slices.SortFunc(policies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(key(a), key(b)) })
 
-	local := localPods(in.Pods, in.Node)
 	for _, dir := range []direction{egress, ingress} {
-		for addr, pod := range local {
+		for addr, pod := range owners {
+			if pod.Spec.NodeName != in.Node {
+				continue
+			}
 			if group := selecting(policies, pod, dir); len(group) > 0 {
 				c.out.Maps[dir.pods][addr.String()] = "goto " + c.groupChain(dir, group)
 				c.out.Sets[itself].Elements[addr.String()+" . "+addr.String()] = true
@@ -202,25 +203,4 @@ func appliesTo(p *networkingv1.NetworkPolicy, kind networkingv1.PolicyType) bool
 		return slices.Contains(p.Spec.PolicyTypes, kind)
 	}
 	return kind == networkingv1.PolicyTypeIngress || len(p.Spec.Egress) > 0
-}
-
-// localPods returns this node's pods by address. Where two claim one address,
-// the younger has it: the older one's sandbox is gone, its status is stale.
-func localPods(pods []*corev1.Pod, node string) map[netip.Addr]*corev1.Pod {
-	mine := slices.Clone(pods)
-	mine = slices.DeleteFunc(mine, func(p *corev1.Pod) bool { return p.Spec.NodeName != node })
-	sort.Slice(mine, func(i, j int) bool {
-		a, b := mine[i], mine[j]
-		if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-			return a.CreationTimestamp.Before(&b.CreationTimestamp)
-		}
-		return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
-	})
-	out := map[netip.Addr]*corev1.Pod{}
-	for _, p := range mine {
-		if addr, ok := podAddress(p); ok {
-			out[addr] = p
-		}
-	}
-	return out
 }

@@ -32,12 +32,33 @@ func podAddress(p *corev1.Pod) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-func indexPods(pods []*corev1.Pod) map[string][]peerPod {
-	index := map[string][]peerPod{}
+// addressOwners returns the pods by address. Where two claim one address the
+// younger has it: the older one's sandbox is gone, its status is stale.
+func addressOwners(pods []*corev1.Pod) map[netip.Addr]*corev1.Pod {
+	owners := map[netip.Addr]*corev1.Pod{}
 	for _, p := range pods {
-		if addr, ok := podAddress(p); ok {
-			index[p.Namespace] = append(index[p.Namespace], peerPod{addr, p})
+		addr, ok := podAddress(p)
+		if !ok {
+			continue
 		}
+		if other, claimed := owners[addr]; !claimed || younger(p, other) {
+			owners[addr] = p
+		}
+	}
+	return owners
+}
+
+func younger(a, b *corev1.Pod) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return b.CreationTimestamp.Before(&a.CreationTimestamp)
+	}
+	return a.Namespace+"/"+a.Name > b.Namespace+"/"+b.Name
+}
+
+func indexPods(owners map[netip.Addr]*corev1.Pod) map[string][]peerPod {
+	index := map[string][]peerPod{}
+	for addr, p := range owners {
+		index[p.Namespace] = append(index[p.Namespace], peerPod{addr, p})
 	}
 	return index
 }
