@@ -6,14 +6,18 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -25,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/karpenter/pkg/apis"
 	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/controllers"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeoverlay"
@@ -47,6 +52,8 @@ const (
 	leaseName, leaseNamespace = "naru-karpenter", "kube-system"
 	// drainTime is how long controllers have to end when the process is asked to stop.
 	drainTime = 5 * time.Second
+	// kindsInterval is how often a cluster that is being made is asked for its kinds.
+	kindsInterval = 500 * time.Millisecond
 )
 
 // Config says which cluster is scaled and how both sides are reached.
@@ -68,6 +75,9 @@ func Run(ctx context.Context, config Config) error {
 	nodeclass.AddToScheme(clientgoscheme.Scheme)
 	ctx = log.IntoContext(options.ToContext(ctx, karpenterOptions()), config.Log)
 
+	if err := awaitKinds(ctx, config.Tenant); err != nil {
+		return err
+	}
 	m, err := newManager(config)
 	if err != nil {
 		return fmt.Errorf("making manager: %w", err)
@@ -88,6 +98,38 @@ func Run(ctx context.Context, config Config) error {
 	}
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("scaling cluster %s: %w", config.Cluster, err)
+	}
+	return nil
+}
+
+// awaitKinds returns when the cluster's API answers and serves the kinds that are watched. This process
+// starts together with the API servers, and definitions come later: ending would only bring a back-off.
+func awaitKinds(ctx context.Context, config *rest.Config) error {
+	c, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	wanted := map[string]string{
+		apis.Group + "/v1":             "nodeclaims",
+		v1alpha1.GroupVersion.String(): "narunodeclasses",
+	}
+	var last error
+	err = wait.PollUntilContextCancel(ctx, kindsInterval, true, func(context.Context) (bool, error) {
+		for version, resource := range wanted {
+			served, err := c.ServerResourcesForGroupVersion(version)
+			if err != nil {
+				last = err
+				return false, nil
+			}
+			if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == resource }) {
+				last = fmt.Errorf("%s does not serve %s", version, resource)
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the cluster's kinds (%v): %w", last, err)
 	}
 	return nil
 }
