@@ -144,3 +144,16 @@ func TestComponentKey(t *testing.T) {
 		}
 	}
 }
+
+func TestGoName(t *testing.T) {
+	for pkg, want := range map[string]string{
+		"./kubernetes":                  "kubernetes",
+		"go.etcd.io/etcd/server/v3":     "server",
+		"example.com/proxy/cmd/agent":   "agent",
+		"example.com/module/v2/cmd/ctr": "ctr",
+	} {
+		if got := (Program{Package: pkg}).goName(); got != want {
+			t.Errorf("when the package is %s, it is called %s, want %s", pkg, got, want)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -29,15 +31,17 @@ func (b *builder) compileComponent(ctx context.Context, component Component) err
 	}
 	step := component.Name + " " + version
 	dir, err := b.step(step, "bin/"+component.Name, key, func(dir string) error {
+		// One call for all programs: what they share is compiled and loaded once.
+		compile := goTool(step, filepath.Join(b.source, "components", component.Dir), component.Cgo)
+		compile.args = append(compile.args, component.goFlags(version)...)
+		compile.args = append(compile.args, "-o", dir+"/")
 		for _, program := range component.Programs {
-			compile := goTool(step, filepath.Join(b.source, "components", component.Dir), component.Cgo)
-			compile.args = append(compile.args, component.goFlags(version)...)
-			compile.args = append(compile.args, "-o", filepath.Join(dir, program.Name), program.Package)
-			if _, err := compile.run(ctx); err != nil {
-				return err
-			}
+			compile.args = append(compile.args, program.Package)
 		}
-		return nil
+		if _, err := compile.run(ctx); err != nil {
+			return err
+		}
+		return component.rename(dir)
 	})
 	if err != nil {
 		return err
@@ -48,27 +52,50 @@ func (b *builder) compileComponent(ctx context.Context, component Component) err
 	return nil
 }
 
+// rename gives each program in a folder its name where Go has called it otherwise.
+func (c Component) rename(dir string) error {
+	for _, program := range c.Programs {
+		if err := os.Rename(filepath.Join(dir, program.goName()), filepath.Join(dir, program.Name)); err != nil {
+			return fmt.Errorf("naming the programs of %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// majorVersion is the last element of a module's path from version 2 on.
+var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+// goName is what `go build` calls a program: the last element of its package's path that
+// is not a major version.
+func (p Program) goName() string {
+	name := path.Base(p.Package)
+	if majorVersion.MatchString(name) {
+		return path.Base(path.Dir(p.Package))
+	}
+	return name
+}
+
 // compileOwn makes one of Naru's own programs. Go's build cache says what has changed;
 // the program's content is its key, so that equal sources and edited comments change
 // nothing downstream.
 func (b *builder) compileOwn(ctx context.Context, name, pkg string) error {
 	// Always the same path: where nothing has changed, Go sees it there and does not link.
-	path := filepath.Join(b.cache.root, "own", name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	latest := filepath.Join(b.cache.root, "own", name)
+	if err := os.MkdirAll(filepath.Dir(latest), 0o755); err != nil {
 		return fmt.Errorf("writing to the build cache: %w", err)
 	}
 	dir, err := b.announced(name, func() (string, bool, error) {
 		compile := goTool(name, b.source, false)
-		compile.args = append(compile.args, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, pkg)
+		compile.args = append(compile.args, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", latest, pkg)
 		if _, err := compile.run(ctx); err != nil {
 			return "", false, err
 		}
-		key, err := fileKey(path)
+		key, err := fileKey(latest)
 		if err != nil {
 			return "", false, err
 		}
 		return b.cache.ensure("bin/"+name, key, func(dir string) error {
-			return copyFile(path, filepath.Join(dir, name), 0o755)
+			return copyFile(latest, filepath.Join(dir, name), 0o755)
 		})
 	})
 	if err != nil {
