@@ -1,0 +1,112 @@
+package progress
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// clock moves only when told to.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func (c *clock) pass(d time.Duration) { c.now = c.now.Add(d) }
+
+// play runs the same story on any progress.
+func play(p *Progress, c *clock) {
+	cluster := p.Step("cluster prod")
+	endpoint := cluster.Step("endpoint")
+	c.pass(400 * time.Millisecond)
+	endpoint.Done("127.0.0.1:6443")
+	etcd := cluster.Step("etcd")
+	etcd.Detail("2 of 3 members are healthy, and this sentence is far too long to be shown on a terminal")
+	c.pass(12 * time.Second)
+	etcd.Done("")
+	plane := cluster.Step("control plane")
+	c.pass(2 * time.Minute)
+	plane.End("", errors.New("no API server answers\nand more"))
+	group := p.Step("node group default")
+	nodes := group.Step("nodes")
+	nodes.Detail("1 of 2 nodes are ready")
+	c.pass(3 * time.Second)
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("run with -update after looking at it:\n%s", diff)
+	}
+}
+
+func TestRender(t *testing.T) {
+	for name, v := range map[string]view{
+		"running.txt":  {frame: 3, width: 72},
+		"closed.txt":   {frame: -1, width: 72},
+		"narrow.txt":   {frame: 0, width: 30},
+		"coloured.txt": {frame: 0, width: 72, color: true},
+	} {
+		t.Run("when drawn, it is as in "+name, func(t *testing.T) {
+			c := &clock{now: time.Unix(0, 0)}
+			p := New(&bytes.Buffer{}, Options{Now: c.Now})
+			play(p, c)
+			v.now = c.now
+			golden(t, name, strings.Join(render(p.roots, v), "\n")+"\n")
+		})
+	}
+}
+
+func TestPlain(t *testing.T) {
+	t.Run("when not on a terminal, it writes a line a finished step", func(t *testing.T) {
+		c := &clock{now: time.Unix(0, 0)}
+		var out bytes.Buffer
+		p := New(&out, Options{Now: c.Now})
+		play(p, c)
+		p.Close()
+		golden(t, "plain.txt", out.String())
+	})
+}
+
+func TestTerminal(t *testing.T) {
+	t.Run("when closed, it leaves the last drawing over the earlier ones", func(t *testing.T) {
+		c := &clock{now: time.Unix(0, 0)}
+		var out bytes.Buffer
+		p := New(&out, Options{Now: c.Now, Terminal: true})
+		p.Step("one").Done("")
+		p.Close()
+		p.Close()
+		if got := out.String(); !strings.Contains(got, "\x1b[1A\r\x1b[2K✓ one") || !strings.HasSuffix(got, "0.0s\n") {
+			t.Errorf("unexpected drawing: %q", got)
+		}
+	})
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0.0s", 59*time.Second + 900*time.Millisecond: "59.9s", 59*time.Second + 980*time.Millisecond: "1m00s",
+		125 * time.Second: "2m05s", 62 * time.Minute: "1h02m", time.Hour - time.Millisecond: "1h00m",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("when %v passed, it writes %q, want %q", d, got, want)
+		}
+	}
+}
