@@ -1,0 +1,91 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"naru.dev/naru/internal/standalone/cgroup"
+	"naru.dev/naru/internal/standalone/daemon"
+	"naru.dev/naru/internal/standalone/layout"
+)
+
+// testCrash kills every process of the platform at once, as a power failure does, and starts it again.
+func testCrash(t *testing.T, w *world) {
+	c := w.ha(t)
+	w.kubectl(t, c, "apply", "-f", manifest)
+	w.kubectl(t, c, "rollout", "status", "deployment/hello-store", "--timeout", "120s")
+	content := fmt.Sprintf("before the crash at %s", time.Now().Format(time.RFC3339Nano))
+	put(t, w, c, content)
+	marker := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "crash-"}, Data: map[string]string{"content": content}}
+	marker, err := c.kube.CoreV1().ConfigMaps("default").Create(t.Context(), marker, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	killEverything(t)
+	begin := time.Now()
+	w.naru(t, "up")
+	w.awaitReady(t, haCluster)
+	t.Logf("back %.1fs after up was run", time.Since(begin).Seconds())
+	t.Run("when everything crashed, an acknowledged write is there", func(t *testing.T) {
+		// Before any new Service lookups: the cluster has its old port.
+		found, err := c.kube.CoreV1().ConfigMaps("default").Get(t.Context(), marker.Name, metav1.GetOptions{})
+		if err != nil || found.Data["content"] != content {
+			t.Errorf("got %v, %v", found, err)
+		}
+	})
+	t.Run("when everything crashed, nodes, application and volume come back", func(t *testing.T) {
+		eventually(t, "nodes", 4*time.Minute, c.wantNodes(2))
+		w.kubectl(t, c, "rollout", "status", "deployment/hello", "deployment/hello-store", "--timeout", "240s")
+		if got := get(t, w, c); got != content {
+			t.Errorf("the volume holds %q, want %q", got, content)
+		}
+		eventually(t, "balance", 3*time.Minute, func(ctx context.Context) error { return w.balanced(t, ctx, c) })
+	})
+	t.Run("when everything crashed, the other cluster is back, too", func(t *testing.T) {
+		if _, made := w.clusters[smallCluster]; made {
+			w.awaitReady(t, smallCluster)
+			eventually(t, "nodes", 4*time.Minute, w.small(t).wantNodes(1))
+		}
+	})
+}
+
+// killEverything kills the daemon and all that runs under it, without a signal that could be caught.
+func killEverything(t *testing.T) {
+	t.Helper()
+	state, err := layout.FindState("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := daemon.Ask(t.Context(), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hierarchies, err := cgroup.Mounted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(status.Daemon.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := cgroup.Kill(hierarchies, ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of all processes", 30*time.Second, func(context.Context) error {
+		if left := cgroup.Pids(hierarchies); len(left) > 0 {
+			return fmt.Errorf("%v are left", left)
+		}
+		if err := unix.Kill(status.Daemon.PID, 0); !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("the daemon is left: %v", err)
+		}
+		return nil
+	})
+}
