@@ -12,7 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"naru.dev/naru/cmd/agent"
+	"naru.dev/naru/cmd/daemon"
+	"naru.dev/naru/cmd/down"
+	"naru.dev/naru/cmd/node"
 	"naru.dev/naru/cmd/release"
+	"naru.dev/naru/cmd/up"
 )
 
 // version of this naru. Everything else that has a version says it itself.
@@ -64,6 +68,10 @@ func NewRootCommand() *cobra.Command {
 	root.AddCommand(
 		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
+		daemon.New(),
+		down.New(),
+		node.New(),
+		up.New(),
 	)
 	return root
 }

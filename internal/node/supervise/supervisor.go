@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -34,6 +35,12 @@ type Process struct {
 	OneShot bool
 	// Grace is how long a process may take to stop before it is killed.
 	Grace time.Duration
+	// Attr is how the process is made; nil means in a process group of its
+	// own. With a Pdeathsig the supervisor keeps the parent thread alive.
+	Attr *syscall.SysProcAttr
+	// Prepare runs before each start; the files it returns become file
+	// descriptors 3, 4, … of the process and are closed here afterwards.
+	Prepare func() ([]*os.File, error)
 }
 
 // Supervisor runs a list of processes.
@@ -134,6 +141,11 @@ type run struct {
 func (r *run) loop() {
 	defer close(r.done)
 	defer r.log.Close()
+	if r.process.Attr != nil && r.process.Attr.Pdeathsig != 0 {
+		// The signal is sent when the thread that forked ends, not the process.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	var past history
 	for {
 		if !r.awaitNeeds() {
@@ -172,8 +184,19 @@ func errText(err error) string {
 func (r *run) runOnce() error {
 	cmd := exec.Command(r.process.Command[0], r.process.Command[1:]...)
 	cmd.Env = append(os.Environ(), r.process.Env...)
-	// A process group of its own keeps a terminal's or a script's signals away.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = r.process.Attr
+	if cmd.SysProcAttr == nil {
+		// A process group of its own keeps a terminal's or a script's signals away.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	if r.process.Prepare != nil {
+		files, err := r.process.Prepare()
+		if err != nil {
+			return fmt.Errorf("preparing: %w", err)
+		}
+		defer closeAll(files)
+		cmd.ExtraFiles = files
+	}
 	// A pipe made here, not by exec: Wait must not hang on a grandchild that
 	// has inherited it.
 	reader, writer, err := os.Pipe()
@@ -263,6 +286,12 @@ func met(needs [][]string) bool {
 		}
 	}
 	return true
+}
+
+func closeAll(files []*os.File) {
+	for _, file := range files {
+		file.Close()
+	}
 }
 
 func exists(path string) bool {

@@ -1,0 +1,127 @@
+// Package bootstrap makes an embedded host a control-plane node of the hosting
+// cluster. It runs inside the host, once containerd answers and beside the
+// kubelet, every time the host starts; what is done already is not done again.
+package bootstrap
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"naru.dev/naru/internal/standalone/layout"
+)
+
+// Paths inside a host.
+const (
+	ConfigPath    = "/etc/naru/bootstrap.json"
+	KubeadmConfig = "/etc/naru/kubeadm.yaml"
+	PatchesDir    = "/etc/naru/patches"
+	ImagesDir     = "/var/lib/naru-images"
+	kubernetes    = "/etc/kubernetes"
+	imported      = "/var/lib/containerd/naru-imported"
+	socket        = "/run/containerd/containerd.sock"
+)
+
+// Config is what the daemon tells a host.
+type Config struct {
+	// Archive is the name, below ImagesDir, of the images to import.
+	Archive string `json:"archive"`
+	// Join is true on all hosts but the one that the cluster began on.
+	Join bool `json:"join"`
+}
+
+// Run brings the host to the state that the configuration asks for.
+func Run(ctx context.Context) error {
+	data, err := os.ReadFile(ConfigPath)
+	if err != nil {
+		return fmt.Errorf("reading bootstrap configuration: %w", err)
+	}
+	var config Config
+	if err := json.Unmarshal(data, &config); err != nil {
+		return fmt.Errorf("decoding bootstrap configuration: %w", err)
+	}
+	if err := importImages(ctx, config.Archive); err != nil {
+		return err
+	}
+	if err := initialise(ctx, config.Join); err != nil {
+		return err
+	}
+	if err := renewCertificates(ctx); err != nil {
+		return err
+	}
+	return writeKubeconfigs(ctx)
+}
+
+// importImages imports an archive once: its name says what is in it.
+func importImages(ctx context.Context, archive string) error {
+	if last, err := os.ReadFile(imported); err == nil && string(last) == archive {
+		return nil
+	}
+	err := run(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import",
+		"--all-platforms", filepath.Join(ImagesDir, archive))
+	if err != nil {
+		return fmt.Errorf("importing images: %w", err)
+	}
+	return layout.WriteFile(imported, []byte(archive), 0o644)
+}
+
+// initialise runs kubeadm until it has once succeeded. Its phases may be
+// repeated: they take the certificates and manifests that are there.
+func initialise(ctx context.Context, join bool) error {
+	marker := filepath.Join(kubernetes, layout.InitialisedName)
+	if _, err := os.Stat(marker); err == nil {
+		return nil
+	}
+	verb := "init"
+	if join {
+		verb = "join"
+	}
+	if err := run(ctx, "kubeadm", verb, "--config", KubeadmConfig); err != nil {
+		return fmt.Errorf("running kubeadm %s: %w", verb, err)
+	}
+	return layout.WriteFile(marker, nil, 0o644)
+}
+
+// user is a client of the hosting cluster that runs as a process on a host.
+type user struct{ name, file string }
+
+func users() []user {
+	return []user{
+		{"system:kube-proxy", filepath.Join(kubernetes, "kube-proxy.conf")},
+		{"naru:agent", filepath.Join(kubernetes, "agent.conf")},
+	}
+}
+
+func writeKubeconfigs(ctx context.Context) error {
+	for _, u := range users() {
+		if _, err := os.Stat(u.file); err == nil {
+			continue
+		}
+		out, err := exec.CommandContext(ctx, "kubeadm", "kubeconfig", "user",
+			"--client-name", u.name, "--config", KubeadmConfig).Output()
+		if err != nil {
+			return fmt.Errorf("making the kubeconfig of %s: %w", u.name, withStderr(err))
+		}
+		if err := layout.WriteFile(u.file, out, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, name string, args ...string) error {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c.Run()
+}
+
+func withStderr(err error) error {
+	if failed, ok := err.(*exec.ExitError); ok && len(failed.Stderr) > 0 {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
+	}
+	return err
+}

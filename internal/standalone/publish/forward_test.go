@@ -1,0 +1,119 @@
+package publish
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// backend answers each line with its name and the line.
+func backend(t *testing.T, name string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				lines := bufio.NewScanner(conn)
+				for lines.Scan() {
+					fmt.Fprintf(conn, "%s:%s\n", name, lines.Text())
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func forward(t *testing.T, endpoints ...Endpoint) *Forward {
+	t.Helper()
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp4", address)
+	}
+	f, err := Listen("127.0.0.1:0", dial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	f.SetEndpoints(endpoints)
+	return f
+}
+
+func connect(t *testing.T, f *Forward) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp4", f.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func ask(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	fmt.Fprintln(conn, "hi")
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func TestForwardSkipsRefusing(t *testing.T) {
+	refusing, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusing.Close()
+	f := forward(t, Endpoint{refusing.Addr().String(), true}, Endpoint{backend(t, "b"), true})
+	for range 4 {
+		if got := ask(t, connect(t, f)); got != "b:hi\n" {
+			t.Errorf("when an endpoint refuses, the next is tried: got %q", got)
+		}
+	}
+}
+
+func TestForwardDropsConnectionsOfGoneEndpoints(t *testing.T) {
+	a, b := backend(t, "a"), backend(t, "b")
+	f := forward(t, Endpoint{a, true})
+	conn := connect(t, f)
+	ask(t, conn)
+	f.SetEndpoints([]Endpoint{{a, false}, {b, true}})
+	if got := ask(t, conn); got != "a:hi\n" {
+		t.Errorf("when an endpoint is no longer ready, it keeps its connections: got %q", got)
+	}
+	f.SetEndpoints([]Endpoint{{b, true}})
+	if _, err := io.ReadAll(conn); err != nil && err.(net.Error).Timeout() {
+		t.Error("when an endpoint is gone, its connections end: this one did not")
+	}
+	if got := ask(t, connect(t, f)); got != "b:hi\n" {
+		t.Errorf("when an endpoint is gone, new connections go elsewhere: got %q", got)
+	}
+}
+
+func TestForwardHalfClose(t *testing.T) {
+	f := forward(t, Endpoint{backend(t, "a"), true})
+	conn := connect(t, f)
+	fmt.Fprintln(conn, "last")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(conn)
+	if err != nil || string(all) != "a:last\n" {
+		t.Errorf("when the client has said all, it still hears the answer: %q, %v", all, err)
+	}
+}

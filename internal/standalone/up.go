@@ -1,0 +1,181 @@
+// Package standalone is `naru up` and `naru down`: it boots a hosting cluster
+// on this machine, inside namespaces of its own, and installs into it what any
+// hosting cluster would get. No product logic lives here.
+package standalone
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"naru.dev/naru/internal/release"
+	"naru.dev/naru/internal/standalone/daemon"
+	"naru.dev/naru/internal/standalone/layout"
+	"naru.dev/naru/internal/standalone/preflight"
+)
+
+// Options say what `naru up` brings up.
+type Options struct {
+	State layout.State
+	// Hosts is 1 to layout.MaxHosts; 0 means as many as there were, or 1.
+	Hosts int
+	// Source and Cache are the release's; empty means to find them.
+	Source, Cache string
+	// Progress hears of each step.
+	Progress release.Progress
+}
+
+// Result is what `naru up` found or made.
+type Result struct {
+	Hosts int
+	// Started is false when the platform was running already.
+	Started bool
+	// Changed is false when nothing at all had to be done.
+	Changed bool
+}
+
+// Up makes the platform run. What is done already is left as it is; after a
+// crash, everything comes back with its data.
+func Up(ctx context.Context, options Options) (Result, error) {
+	_, running, err := daemon.Running(options.State)
+	if err != nil {
+		return Result{}, err
+	}
+	hosts, err := decideHosts(options, running)
+	if err != nil {
+		return Result{}, err
+	}
+	if !running {
+		if err := checkMachine(options.State, hosts); err != nil {
+			return Result{}, err
+		}
+	}
+	built, err := release.Build(ctx, release.Options{Source: options.Source, Cache: options.Cache, Progress: options.Progress})
+	if err != nil {
+		return Result{}, err
+	}
+	u := &upper{Options: options, built: built, running: running, hosts: hosts}
+	if err := u.run(ctx); err != nil {
+		return Result{}, err
+	}
+	return Result{Hosts: hosts, Started: !running, Changed: u.changed}, nil
+}
+
+// decideHosts settles how many hosts there are: what an existing platform has,
+// or what is asked for.
+func decideHosts(options Options, running bool) (int, error) {
+	asked := options.Hosts
+	if asked < 0 || asked > layout.MaxHosts {
+		return 0, fmt.Errorf("--hosts %d can't be: give 1 to %d", asked, layout.MaxHosts)
+	}
+	spec, err := options.State.ReadSpec()
+	if os.IsNotExist(rootCause(err)) {
+		return max(asked, 1), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if asked == 0 || asked == spec.Hosts {
+		return spec.Hosts, nil
+	}
+	if running || asked < spec.Hosts {
+		return 0, fmt.Errorf("--hosts %d can't be: this platform has %d; "+
+			`run "naru down --purge" first, which deletes all its clusters, to begin with another number`, asked, spec.Hosts)
+	}
+	return asked, nil
+}
+
+func rootCause(err error) error {
+	for {
+		wrapper, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return err
+		}
+		if os.IsNotExist(err) {
+			return err
+		}
+		err = wrapper.Unwrap()
+	}
+}
+
+// checkMachine refuses a machine that can't run the platform, before anything is changed.
+func checkMachine(state layout.State, hosts int) error {
+	ports := []int{layout.HostingPort, layout.PushPort}
+	return preflight.Check(preflight.Observe(string(state), ports), preflight.Want{Ports: ports, Hosts: hosts})
+}
+
+// upper is one run of Up.
+type upper struct {
+	Options
+	built   *release.Built
+	running bool
+	hosts   int
+	changed bool
+}
+
+func (u *upper) step(name string, f func() (string, error)) error {
+	end := u.Progress.Start(name)
+	result, err := f()
+	end(result, err)
+	return err
+}
+
+func (u *upper) run(ctx context.Context) error {
+	if err := u.prepare(); err != nil {
+		return err
+	}
+	if !u.running {
+		u.changed = true
+		if err := u.step("starting hosts", func() (string, error) { return "", u.start(ctx) }); err != nil {
+			return err
+		}
+	}
+	client, err := u.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return u.install(ctx, client)
+}
+
+// prepare writes what the daemon reads: the archive of images and the platform.
+func (u *upper) prepare() error {
+	spec := layout.Spec{
+		Hosts:      u.hosts,
+		Kubernetes: u.built.Kubernetes,
+		Rootfs:     u.built.NodeRootfs,
+		Images:     u.built.Refs(),
+		Archive:    archiveName(u.built),
+	}
+	if old, err := u.State.ReadSpec(); err == nil {
+		// The hosting cluster's own version and images stay what it was made
+		// with: kubeadm has written them into its static pods.
+		spec.Kubernetes = old.Kubernetes
+		if equalSpecs(old, spec) {
+			return u.ensureArchive(spec)
+		}
+	}
+	u.changed = true
+	if err := os.MkdirAll(string(u.State), 0o755); err != nil {
+		return fmt.Errorf("making state folder: %w", err)
+	}
+	if err := layout.WriteFile(u.State.Marker(), []byte("The state of naru; \"naru down --purge\" deletes it.\n"), 0o644); err != nil {
+		return err
+	}
+	if err := u.ensureArchive(spec); err != nil {
+		return err
+	}
+	return u.State.WriteSpec(spec)
+}
+
+func equalSpecs(a, b layout.Spec) bool {
+	if a.Hosts != b.Hosts || a.Kubernetes != b.Kubernetes || a.Archive != b.Archive || !slices.Equal(a.Rootfs, b.Rootfs) || len(a.Images) != len(b.Images) {
+		return false
+	}
+	for name, ref := range a.Images {
+		if b.Images[name] != ref {
+			return false
+		}
+	}
+	return true
+}
