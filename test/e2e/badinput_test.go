@@ -46,7 +46,7 @@ func badCommands() []badInput {
 			words: []string{"there is no node group", "nothing"}},
 		{name: "when a count is above the maximum", args: []string{"scale", "nodegroup", "default", "--cluster", smallCluster, "--nodes", "7"},
 			words: []string{"scaling.desired must lie between", "7"}},
-		{name: "when replicas can't be", args: []string{"scale", "cluster", smallCluster, "--replicas", "2"},
+		{name: "when replicas can't be", args: []string{"scale", "cluster", smallCluster, "--control-plane-replicas", "2"},
 			words: []string{"replicas", "2", "3"}},
 		{name: "when a flag does not exist", args: []string{"get", "clusters", "--nothing"}, words: []string{"--nothing", "--help"}},
 		{name: "when a kind does not exist", args: []string{"get", "nothings"}, words: []string{"nothings", "clusters"}},

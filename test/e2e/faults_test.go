@@ -48,7 +48,7 @@ func testFaults(t *testing.T, w *world) {
 	c := w.ha(t)
 	complete := func(ctx context.Context) error { return w.wantControlPlane(t, ctx, c.name, haControlPlane) }
 	eventually(t, "control plane", 2*time.Minute, complete)
-	for _, component := range []string{"kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "front"} {
+	for _, component := range []string{"kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler"} {
 		t.Run("when a pod of "+component+" is deleted, no request fails", func(t *testing.T) {
 			undisturbed(t, c, func() {
 				w.deletePod(t, component)
@@ -56,6 +56,12 @@ func testFaults(t *testing.T, w *world) {
 			})
 		})
 	}
+	t.Run("when the front is replaced, no request fails", func(t *testing.T) {
+		undisturbed(t, c, func() {
+			w.kubectlHosting(t, "-n", v1alpha1.Namespace(haCluster), "rollout", "restart", "daemonset/front")
+			w.kubectlHosting(t, "-n", v1alpha1.Namespace(haCluster), "rollout", "status", "daemonset/front", "--timeout", "180s")
+		})
+	})
 	t.Run("when an etcd member loses its data, it joins again and no request fails", func(t *testing.T) {
 		undisturbed(t, c, func() {
 			w.loseMember(t)
@@ -118,7 +124,7 @@ func testReplicas(t *testing.T, w *world) {
 	for _, replicas := range []int{1, 3} {
 		t.Run(fmt.Sprintf("when the control plane is set to %d, no request fails", replicas), func(t *testing.T) {
 			undisturbed(t, c, func() {
-				w.naru(t, "scale", "cluster", haCluster, "--replicas", fmt.Sprint(replicas), "--wait", "--timeout", "5m")
+				w.naru(t, "scale", "cluster", haCluster, "--control-plane-replicas", fmt.Sprint(replicas), "--wait", "--timeout", "5m")
 				w.awaitReady(t, haCluster)
 				eventually(t, "control plane", 2*time.Minute, func(ctx context.Context) error {
 					return w.wantControlPlane(t, ctx, haCluster, map[string]int{"etcd": replicas, "kube-apiserver": replicas})
