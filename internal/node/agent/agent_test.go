@@ -1,15 +1,11 @@
 package agent_test
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +13,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"naru.dev/naru/internal/node/agent/overlay"
+	"naru.dev/naru/internal/node/agent/policy"
 )
 
 // all pods reach all.
@@ -165,6 +161,34 @@ ingress: [{from: [{podSelector: {matchLabels: {pod: b}}}], ports: [{port: 80}]}]
 	})
 }
 
+func TestTrafficToTheOwnNode(t *testing.T) {
+	w := newWorld(t, overlay.BackendHostGateway)
+	node := w.nodes["node-1"]
+	w.must(inside(node.ns, w.serve))
+	w.setPolicy("test", `
+podSelector: {}
+policyTypes: [Ingress, Egress]
+egress: [{to: [{ipBlock: {cidr: 192.168.77.1/32}}], ports: [{port: 81}]}]`)
+	probes := map[string]func() string{
+		"allowed port":     func() string { return probe(w.pods["x/a"].ns, "tcp4", node.ip+":81") },
+		"other port":       func() string { return probe(w.pods["x/a"].ns, "tcp4", node.ip+":80") },
+		"gateway":          func() string { return probe(w.pods["x/a"].ns, "tcp4", "10.244.1.1:80") },
+		"without a policy": func() string { return probe(w.pods["y/b"].ns, "tcp4", node.ip+":80") },
+		"to the pod":       func() string { return probe(node.ns, "tcp4", w.pods["x/a"].ip.String()+":80") },
+	}
+	w.awaitProbes(probes, map[string]string{
+		"allowed port": "10.244.1.10", "other port": "10.244.1.10", "gateway": "10.244.1.10",
+		"without a policy": "10.244.1.12", "to the pod": "10.244.1.1",
+	})
+	node.stop()
+	w.ownNode = policy.OwnNodePolicy
+	w.start(node, overlay.BackendHostGateway)
+	w.awaitProbes(probes, map[string]string{
+		"allowed port": "10.244.1.10", "other port": "", "gateway": "",
+		"without a policy": "10.244.1.12", "to the pod": "10.244.1.1",
+	})
+}
+
 func TestNodeReachesItsPods(t *testing.T) {
 	w := newWorld(t, overlay.BackendHostGateway)
 	w.setPolicy("test", `
@@ -215,70 +239,6 @@ func TestPodsCannotBorrowAddresses(t *testing.T) {
 	})
 }
 
-func TestNodesComeAndGo(t *testing.T) {
-	for _, backend := range []overlay.Backend{overlay.BackendVXLAN, overlay.BackendHostGateway} {
-		t.Run(string(backend), func(t *testing.T) {
-			w := newWorld(t, backend)
-			third := &node{name: "node-3", ip: "192.168.77.3", cidr: "10.244.3.0/24"}
-			first := w.nodes["node-1"]
-			before := w.footprint(first)
-
-			w.create(third.object())
-			w.await("node-3 is routed", func() bool { return strings.Contains(w.footprint(first), "10.244.3.0") })
-			moved := third.object()
-			moved.Status.Addresses[0].Address = "192.168.77.33"
-			w.updateNode(moved)
-			w.await("node-3's new address is used", func() bool {
-				now := w.footprint(first)
-				return strings.Contains(now, "192.168.77.33") && !strings.Contains(now, "192.168.77.3 ")
-			})
-			w.must(w.client.CoreV1().Nodes().Delete(t.Context(), "node-3", metav1.DeleteOptions{}))
-			w.await("what belonged to node-3 is gone", func() bool { return w.footprint(first) == before })
-
-			first.stop()
-			w.start(first, backend)
-			if diff := cmp.Diff(before, w.footprint(first)); diff != "" {
-				t.Errorf("when the agent restarts, it changes what was right (-before +after):\n%s", diff)
-			}
-			w.awaitReach("tcp4", "80", everything)
-		})
-	}
-}
-
-func TestOwnAddressChanges(t *testing.T) {
-	w := newWorld(t, overlay.BackendVXLAN)
-	second := w.nodes["node-2"]
-	w.must(inside(second.ns, func() error {
-		link, err := netlink.LinkByName("eth0")
-		if err != nil {
-			return err
-		}
-		old, err := netlink.ParseAddr(second.ip + "/24")
-		if err != nil {
-			return err
-		}
-		if err := netlink.AddrDel(link, old); err != nil {
-			return err
-		}
-		return configure("eth0", "192.168.77.22/24", "192.168.77.1")
-	}))
-	second.ip = "192.168.77.22"
-	w.updateNode(second.object())
-	w.awaitReach("tcp4", "80", everything)
-}
-
-func TestBackendChanges(t *testing.T) {
-	w := newWorld(t, overlay.BackendVXLAN)
-	for _, backend := range []overlay.Backend{overlay.BackendHostGateway, overlay.BackendVXLAN} {
-		for _, n := range w.nodes {
-			n.stop()
-			w.must(os.Remove(filepath.Join(n.cniDir, "10-naru.conflist")))
-			w.start(n, backend)
-		}
-		w.awaitReach("tcp4", "80", everything)
-	}
-}
-
 func TestHealth(t *testing.T) {
 	w := newWorld(t, overlay.BackendVXLAN)
 	answer := httptest.NewRecorder()
@@ -291,12 +251,6 @@ func TestHealth(t *testing.T) {
 func dialFrom(source, destination netip.Addr) (*net.UDPConn, error) {
 	return net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)),
 		net.UDPAddrFromAddrPort(netip.AddrPortFrom(destination, 80)))
-}
-
-func (w *world) updateNode(n *corev1.Node) {
-	w.t.Helper()
-	_, err := w.client.CoreV1().Nodes().Update(w.t.Context(), n, metav1.UpdateOptions{})
-	w.must(err)
 }
 
 func (w *world) setPolicy(name, spec string) {
@@ -375,23 +329,4 @@ func (w *world) nft(n *node, command string) string {
 		w.t.Fatalf("nft %s: %v: %s", command, err, out)
 	}
 	return string(out)
-}
-
-// footprint is what the agent programmed to reach other nodes.
-func (w *world) footprint(n *node) string {
-	w.t.Helper()
-	var lines []string
-	w.must(inside(n.ns, func() error {
-		for _, command := range []string{
-			"-details route show proto 110", "-4 neigh show nud permanent", "-details -4 addr show " + overlay.Device,
-		} {
-			out, _ := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
-			lines = append(lines, strings.Split(strings.TrimSpace(string(out)), "\n")...)
-		}
-		out, _ := exec.Command("bridge", "fdb", "show", "dev", overlay.Device).CombinedOutput()
-		lines = append(lines, strings.Split(strings.TrimSpace(string(out)), "\n")...)
-		return nil
-	}))
-	sort.Strings(lines)
-	return fmt.Sprintln(strings.Join(lines, "\n"))
 }

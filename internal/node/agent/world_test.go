@@ -38,6 +38,9 @@ type world struct {
 	client *fake.Clientset
 	nodes  map[string]*node
 	pods   map[string]*pod
+	// cluster is the range of its pods.
+	cluster string
+	ownNode policy.OwnNode
 }
 
 type node struct {
@@ -54,17 +57,21 @@ type pod struct {
 	ns   netns.NsHandle
 }
 
-const (
-	clusterCIDR = "10.244.0.0/16"
-	serviceCIDR = "10.96.0.0/16"
-)
+const serviceCIDR = "10.96.0.0/16"
+
+func emptyWorld(t *testing.T, cluster string) *world {
+	return &world{
+		t: t, client: fake.NewClientset(), nodes: map[string]*node{}, pods: map[string]*pod{},
+		cluster: cluster, ownNode: policy.OwnNodeAllow,
+	}
+}
 
 func newWorld(t *testing.T, backend overlay.Backend) *world {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("this test makes network namespaces: run it as root")
 	}
-	w := &world{t: t, client: fake.NewClientset(), nodes: map[string]*node{}, pods: map[string]*pod{}}
+	w := emptyWorld(t, "10.244.0.0/16")
 	for i, name := range []string{"node-1", "node-2"} {
 		w.nodes[name] = &node{
 			name: name, ip: fmt.Sprintf("192.168.77.%d", i+1), cidr: fmt.Sprintf("10.244.%d.0/24", i+1),
@@ -121,8 +128,8 @@ func (w *world) must(err error) {
 func (w *world) start(n *node, backend overlay.Backend) {
 	w.t.Helper()
 	config := agent.Config{
-		Node: n.name, Backend: backend, CNIDir: n.cniDir, OwnNode: policy.OwnNodeAllow,
-		Cluster: netip.MustParsePrefix(clusterCIDR), Services: netip.MustParsePrefix(serviceCIDR),
+		Node: n.name, Backend: backend, CNIDir: n.cniDir, OwnNode: w.ownNode,
+		Cluster: netip.MustParsePrefix(w.cluster), Services: netip.MustParsePrefix(serviceCIDR),
 	}
 	log := slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("node", n.name)
 	a, err := agent.New(config, w.client, log, agent.InNamespace(n.ns))
@@ -276,7 +283,7 @@ func (w *world) attach(p *pod, n *node, number int) {
 		if err := netlink.LinkSetUp(link); err != nil {
 			return err
 		}
-		return netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: single(p.ip), Scope: netlink.SCOPE_LINK})
+		return netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: single(p.ip), Scope: netlink.SCOPE_HOST})
 	}))
 	w.must(inside(p.ns, func() error {
 		link, err := netlink.LinkByName("eth0")
