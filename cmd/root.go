@@ -17,40 +17,29 @@ import (
 	"naru.dev/naru/cmd/node"
 	"naru.dev/naru/cmd/release"
 	"naru.dev/naru/cmd/up"
+	"naru.dev/naru/internal/exitcode"
 )
 
 // version of this naru. Everything else that has a version says it itself.
 const version = "0.1.0"
 
-// Exit codes, documented in docs/cli.md.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
-
 // Execute runs the command line of this process and returns its exit code.
 func Execute() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := NewRootCommand()
-	err := root.ExecuteContext(ctx)
+	err := NewRootCommand().ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return exitcode.OK
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "naru: interrupted")
-		return exitInterrupted
+		return exitcode.Interrupted
 	}
-	if code, ok := exitCode(err); ok {
-		if text := err.Error(); text != "" {
-			fmt.Fprintf(os.Stderr, "naru: %s\n", text)
-		}
-		return code
+	text, code := explain(err)
+	if text != "" {
+		fmt.Fprintf(os.Stderr, "naru: %s\n", text)
 	}
-	fmt.Fprintf(os.Stderr, "naru: %v\n", err)
-	return exitFailed
+	return code
 }
 
 // NewRootCommand builds the tree of commands. It reads nothing and starts nothing.
@@ -61,6 +50,8 @@ func NewRootCommand() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Cobra's default for SuggestionsFor is applied by its own unknown-command error only.
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags it has", err, c.CommandPath())}
@@ -73,20 +64,57 @@ func NewRootCommand() *cobra.Command {
 		node.New(),
 		up.New(),
 	)
+	refuse(root)
 	return root
 }
 
-// exitCode returns the code that an error asks for: a command returns an error with an
-// ExitCode method where 1 would say too little.
-func exitCode(err error) (int, bool) {
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode(), true
+// explain returns what a user is told of an error, and the exit code. An error with an
+// exit code of its own says all that a user needs: what wraps it is not repeated.
+func explain(err error) (text string, code int) {
+	var coded interface {
+		error
+		ExitCode() int
 	}
-	return 0, false
+	if errors.As(err, &coded) {
+		return coded.Error(), coded.ExitCode()
+	}
+	return err.Error(), exitcode.Failed
 }
 
+// usageError is a command line that can't be.
 type usageError struct{ error }
 
-func (usageError) ExitCode() int   { return exitUsage }
+func (usageError) ExitCode() int   { return exitcode.Usage }
 func (e usageError) Unwrap() error { return e.error }
+
+// refuse makes every command below this one return usage errors for arguments that it
+// does not take. Cobra's own are plain errors, and a command that only has subcommands
+// takes anything and shows its help.
+func refuse(command *cobra.Command) {
+	if command.HasSubCommands() && !command.Runnable() {
+		command.Args = cobra.ArbitraryArgs
+		command.RunE = showHelp
+	}
+	if check := command.Args; check != nil {
+		command.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{fmt.Errorf("%w\nRun '%s --help' for what it takes", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range command.Commands() {
+		refuse(sub)
+	}
+}
+
+func showHelp(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	text := fmt.Sprintf("unknown command %q", c.CommandPath()+" "+args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf(", did you mean %q?", c.CommandPath()+" "+near[0])
+	}
+	return usageError{fmt.Errorf("%s\nRun '%s --help' for the commands it has", text, c.CommandPath())}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"naru.dev/naru/internal/progress"
 	"naru.dev/naru/internal/release"
 )
 
@@ -74,8 +75,10 @@ func newBuildCommand() *cobra.Command {
 			if len(args) == 1 {
 				options.Kubernetes = args[0]
 			}
-			options.Progress = release.Lines{W: command.ErrOrStderr()}
+			shown := progress.ForStderr()
+			options.Progress = shown
 			built, err := release.Build(command.Context(), options)
+			shown.Close()
 			if err != nil {
 				return err
 			}

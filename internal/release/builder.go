@@ -183,18 +183,12 @@ func (b *builder) prune(now time.Time) error {
 	return nil
 }
 
-// step makes one entry of the cache and says so.
+// step makes one entry of the cache where it is missing, and says so.
 func (b *builder) step(name, kind, key string, fill func(dir string) error) (string, error) {
-	return b.announced(name, func() (string, bool, error) { return b.cache.ensure(kind, key, fill) })
-}
-
-func (b *builder) announced(name string, do func() (dir string, made bool, err error)) (string, error) {
-	end := b.progress.Start(name)
-	dir, made, err := do()
-	result := resultCached
-	if made {
-		result = ""
-	}
-	end(result, err)
-	return dir, err
+	return b.cache.ensure(kind, key, func(dir string) error {
+		end := b.progress.Start(name)
+		err := fill(dir)
+		end("", err)
+		return err
+	})
 }

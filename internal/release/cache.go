@@ -26,30 +26,30 @@ func (c cache) entry(kind, key string) string { return filepath.Join(c.root, kin
 // ensure returns the folder of a key and makes it when it is missing: fill gets an empty
 // folder on the same file system, which takes its final name only when fill has
 // succeeded. So whatever interrupts it, no half-made entry is ever seen.
-func (c cache) ensure(kind, key string, fill func(dir string) error) (dir string, made bool, err error) {
+func (c cache) ensure(kind, key string, fill func(dir string) error) (dir string, err error) {
 	dir = c.entry(kind, key)
 	if _, err := os.Stat(dir); err == nil {
 		now := time.Now()
 		// The age of an entry is the time since it was last asked for: see prune.
-		return dir, false, os.Chtimes(dir, now, now)
+		return dir, os.Chtimes(dir, now, now)
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return "", false, fmt.Errorf("looking into the build cache: %w", err)
+		return "", fmt.Errorf("looking into the build cache: %w", err)
 	}
 	temporary, err := c.temporary()
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	if err := fill(temporary); err != nil {
-		return "", false, err
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", false, fmt.Errorf("writing to the build cache: %w", err)
+		return "", fmt.Errorf("writing to the build cache: %w", err)
 	}
 	if err := os.Rename(temporary, dir); err != nil {
-		return "", false, fmt.Errorf("writing to the build cache: %w", err)
+		return "", fmt.Errorf("writing to the build cache: %w", err)
 	}
-	return dir, true, nil
+	return dir, nil
 }
 
 // temporary makes an empty folder that the next build removes if this one does not.

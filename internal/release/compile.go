@@ -84,19 +84,20 @@ func (b *builder) compileOwn(ctx context.Context, name, pkg string) error {
 	if err := os.MkdirAll(filepath.Dir(latest), 0o755); err != nil {
 		return fmt.Errorf("writing to the build cache: %w", err)
 	}
-	dir, err := b.announced(name, func() (string, bool, error) {
-		compile := goTool(name, b.source, false)
-		compile.args = append(compile.args, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", latest, pkg)
-		if _, err := compile.run(ctx); err != nil {
-			return "", false, err
-		}
-		key, err := fileKey(latest)
-		if err != nil {
-			return "", false, err
-		}
-		return b.cache.ensure("bin/"+name, key, func(dir string) error {
-			return copyFile(latest, filepath.Join(dir, name), 0o755)
-		})
+	compile := goTool(name, b.source, false)
+	compile.args = append(compile.args, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", latest, pkg)
+	end := b.progress.Start(name)
+	_, err := compile.run(ctx)
+	end("", err)
+	if err != nil {
+		return err
+	}
+	key, err := fileKey(latest)
+	if err != nil {
+		return err
+	}
+	dir, err := b.cache.ensure("bin/"+name, key, func(dir string) error {
+		return copyFile(latest, filepath.Join(dir, name), 0o755)
 	})
 	if err != nil {
 		return err

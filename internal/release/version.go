@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"naru.dev/naru/internal/exitcode"
 )
 
 // UnknownMinorError says that a Kubernetes minor version is not one of the source tree's.
@@ -21,6 +23,9 @@ func (e *UnknownMinorError) Error() string {
 	return fmt.Sprintf("Kubernetes %q is not among the versions that this Naru builds: choose one of %s (or pin another one with components/new-kubernetes.sh)",
 		e.Asked, strings.Join(e.Known, ", "))
 }
+
+// ExitCode implements the convention of package exitcode.
+func (*UnknownMinorError) ExitCode() int { return exitcode.Usage }
 
 // Minors lists the Kubernetes minor versions that a source tree pins, newest first.
 func Minors(source fs.FS) ([]string, error) {

@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"naru.dev/naru/internal/exitcode"
+)
+
+func TestUsageErrors(t *testing.T) {
+	for reason, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"when a command does not exist, it says so":              {[]string{"upp"}, `unknown command "naru upp", did you mean "naru up"?`},
+		"when a subcommand does not exist, it says so":           {[]string{"release", "make"}, `unknown command "naru release make"`},
+		"when a flag does not exist, it names it":                {[]string{"release", "list", "--all"}, "unknown flag: --all"},
+		"when there are too many arguments, it says so":          {[]string{"release", "build", "1", "2"}, "accepts at most 1 arg(s), received 2"},
+		"when a Kubernetes version does not exist, it lists all": {[]string{"release", "build", "1.2", "--source", ".."}, `choose one of 1.37`},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			root := NewRootCommand()
+			root.SetArgs(c.args)
+			root.SetOut(io.Discard)
+			root.SetErr(io.Discard)
+			err := root.ExecuteContext(t.Context())
+			if err == nil {
+				t.Fatal("no error")
+			}
+			text, code := explain(fmt.Errorf("wrapping: %w", err))
+			if code != exitcode.Usage || !strings.Contains(text, c.want) {
+				t.Errorf("code %d: %s", code, text)
+			}
+		})
+	}
+}
