@@ -33,7 +33,7 @@ func Run(ctx context.Context, configPath string) error {
 		return err
 	}
 	if os.Getenv(stageVariable) == "" {
-		return enterCgroupNamespace()
+		return enterCgroupNamespace(config.Role)
 	}
 	if err := os.Unsetenv(stageVariable); err != nil {
 		return fmt.Errorf("cleaning environment: %w", err)
@@ -47,8 +47,14 @@ func Run(ctx context.Context, configPath string) error {
 
 // enterCgroupNamespace makes the node's cgroups the roots that it sees. A
 // cgroup namespace is a thread's, and only exec makes it the whole process's.
-func enterCgroupNamespace() error {
+func enterCgroupNamespace(role nodeconfig.Role) error {
 	runtime.LockOSThread()
+	if role == nodeconfig.RoleHost {
+		// A host dies with its daemon; the signal is a thread's, too.
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			return fmt.Errorf("tying the host to the daemon: %w", err)
+		}
+	}
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return fmt.Errorf("making a cgroup namespace: %w", err)
 	}

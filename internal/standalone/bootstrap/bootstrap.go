@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"naru.dev/naru/internal/node/agent"
 	"naru.dev/naru/internal/standalone/layout"
 )
 
@@ -53,7 +55,32 @@ func Run(ctx context.Context) error {
 	if err := renewCertificates(ctx); err != nil {
 		return err
 	}
+	if err := allowAgent(ctx); err != nil {
+		return err
+	}
 	return writeKubeconfigs(ctx)
+}
+
+// allowAgent lets the agents of hosts watch what they program the network
+// from, before there is one that could be refused: no node is ready without it.
+func allowAgent(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(kubernetes, "agent.conf")); err == nil {
+		return nil
+	}
+	var manifest bytes.Buffer
+	for _, object := range []any{agent.ClusterRole(), agent.ClusterRoleBinding()} {
+		data, err := json.Marshal(object)
+		if err != nil {
+			return fmt.Errorf("encoding the agent's role: %w", err)
+		}
+		manifest.Write(append(data, '\n'))
+	}
+	c := exec.CommandContext(ctx, "kubectl", "--kubeconfig", filepath.Join(kubernetes, "admin.conf"), "apply", "-f", "-")
+	c.Stdin, c.Stdout, c.Stderr = &manifest, os.Stdout, os.Stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("giving the agent its role: %w", err)
+	}
+	return nil
 }
 
 // importImages imports an archive once: its name says what is in it.

@@ -66,6 +66,11 @@ func Run(specPath string) error {
 		return fmt.Errorf("entering host network: %w", err)
 	}
 	unix.CloseOnExec(NetworkFD)
+	// exec keeps this thread, which has not inherited the parent-death signal
+	// that the daemon gave the first one.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("tying the host to the daemon: %w", err)
+	}
 	environment := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "LANG=C.UTF-8", "container=naru",
