@@ -101,7 +101,9 @@ func newClient(config *rest.Config, c connection) (kubernetes.Interface, *http.T
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the credentials to probe with: %w", err)
 	}
-	transport := &http.Transport{TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true, DisableKeepAlives: c == fresh}
+	transport := &http.Transport{
+		TLSClientConfig: tlsConfig, DialContext: config.Dial, ForceAttemptHTTP2: true, DisableKeepAlives: c == fresh,
+	}
 	wrapped, err := rest.HTTPWrappersForConfig(config, transport)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the credentials to probe with: %w", err)
