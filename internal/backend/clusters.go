@@ -53,7 +53,7 @@ func (b *Backend) noCluster(ctx context.Context, name string) error {
 	for _, cluster := range list.Items {
 		names = append(names, cluster.Name)
 	}
-	return &NotFoundError{Kind: "cluster", Name: name, Next: enumerate(names) + ` (see "naru get clusters")`}
+	return &NotFoundError{Kind: "cluster", Name: name, Next: Enumerate(names) + ` (see "naru get clusters")`}
 }
 
 // CreateCluster writes a cluster and, as soon as its namespace is there, its node groups. All of

@@ -44,7 +44,7 @@ func (b *Backend) NodeGroup(ctx context.Context, cluster, name string) (*v1alpha
 		names = append(names, g.Name)
 	}
 	return nil, &NotFoundError{Kind: "node group", Name: name,
-		Next: fmt.Sprintf("in cluster %q %s (see \"naru get nodegroups --cluster %s\")", cluster, enumerate(names), cluster)}
+		Next: fmt.Sprintf("in cluster %q %s (see \"naru get nodegroups --cluster %s\")", cluster, Enumerate(names), cluster)}
 }
 
 // CreateNodeGroup writes a node group of an existing cluster.

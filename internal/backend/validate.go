@@ -82,7 +82,7 @@ func validateVersion(version string, catalogue Catalogue) error {
 	case !versionPattern.MatchString(version):
 		return invalidf("spec.version", "%q can't be: write a minor version, as %s", version, example(known, "1.37"))
 	case !slices.Contains(known, version):
-		return invalidf("spec.version", "Kubernetes %s is not here; %s. Build it with \"naru release build %s\"", version, enumerate(known), version)
+		return invalidf("spec.version", "Kubernetes %s is not here; %s. Build it with \"naru release build %s\"", version, Enumerate(known), version)
 	}
 	return nil
 }
@@ -146,16 +146,16 @@ func ValidateNodeGroup(group *v1alpha1.NodeGroup, catalogue Catalogue) error {
 		return err
 	}
 	if len(group.Spec.MachineClasses) == 0 {
-		return invalidf("spec.machineClasses", "at least one is needed; %s", enumerate(catalogue.MachineClasses))
+		return invalidf("spec.machineClasses", "at least one is needed; %s", Enumerate(catalogue.MachineClasses))
 	}
 	for _, class := range group.Spec.MachineClasses {
 		if !slices.Contains(catalogue.MachineClasses, class) {
-			return invalidf("spec.machineClasses", "there is no machine class %q; %s (see \"naru get machineclasses\")", class, enumerate(catalogue.MachineClasses))
+			return invalidf("spec.machineClasses", "there is no machine class %q; %s (see \"naru get machineclasses\")", class, Enumerate(catalogue.MachineClasses))
 		}
 	}
 	for _, zone := range group.Spec.Zones {
 		if !slices.Contains(catalogue.Zones, zone) {
-			return invalidf("spec.zones", "there is no zone %q; %s", zone, enumerate(catalogue.Zones))
+			return invalidf("spec.zones", "there is no zone %q; %s", zone, Enumerate(catalogue.Zones))
 		}
 	}
 	return nil
@@ -190,8 +190,8 @@ func example(names []string, otherwise string) string {
 	return otherwise
 }
 
-// enumerate is "there is a, b and c".
-func enumerate(names []string) string {
+// Enumerate is "there is a, b and c".
+func Enumerate(names []string) string {
 	switch n := len(names); n {
 	case 0:
 		return "there is none yet"

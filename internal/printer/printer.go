@@ -108,9 +108,12 @@ func (t *Tables) Print(table *metav1.Table) error {
 	return t.out.Flush()
 }
 
-// AddColumn puts a column before the others; value gives its cell for an object.
+// AddColumn puts a column before the others; value gives its cell for an object. A table without
+// column definitions, as all of a watch but the first are, gets cells only.
 func AddColumn(table *metav1.Table, name string, value func(*metav1.PartialObjectMetadata) string) {
-	table.ColumnDefinitions = slices.Insert(table.ColumnDefinitions, 0, metav1.TableColumnDefinition{Name: name, Type: "string"})
+	if len(table.ColumnDefinitions) > 0 {
+		table.ColumnDefinitions = slices.Insert(table.ColumnDefinitions, 0, metav1.TableColumnDefinition{Name: name, Type: "string"})
+	}
 	for i := range table.Rows {
 		cell := "<unknown>"
 		if meta, ok := table.Rows[i].Object.Object.(*metav1.PartialObjectMetadata); ok {

@@ -18,6 +18,9 @@ import (
 
 const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
+// ErrStop ends a watch.
+var ErrStop = errors.New("enough was seen")
+
 // Query names objects.
 type Query struct {
 	// Resource is the kind's plural name, as "clusters".
@@ -80,7 +83,7 @@ func decode(data []byte) (*v1.Table, error) {
 }
 
 // Watch calls show with a table of one row for each change after a listing's resource version,
-// until ctx ends or the server ends the watch.
+// until ctx ends, the server ends the watch, or show returns an error; ErrStop is none.
 func (r *Reader) Watch(ctx context.Context, q Query, version string, show func(watch.EventType, *v1.Table) error) error {
 	stream, err := r.request(q).Param("watch", "true").Param("resourceVersion", version).Stream(ctx)
 	if err != nil {
@@ -102,7 +105,9 @@ func (r *Reader) Watch(ctx context.Context, q Query, version string, show func(w
 		if err != nil {
 			return err
 		}
-		if err := show(watch.EventType(event.Type), table); err != nil {
+		if err := show(watch.EventType(event.Type), table); errors.Is(err, ErrStop) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,143 @@
+// Package apply is `naru apply`.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/cmd/flags"
+	"naru.dev/naru/internal/backend"
+	"naru.dev/naru/internal/explain"
+	"naru.dev/naru/internal/progress"
+	"naru.dev/naru/internal/rollout"
+)
+
+// New returns the command.
+func New() *cobra.Command {
+	var files []string
+	var wait flags.Wait
+	command := &cobra.Command{
+		Use:   "apply -f {FILE|FOLDER|-}",
+		Short: "Create or change clusters, node groups and machine classes from manifests",
+		Long: `Reads YAML or JSON manifests, of one or several documents, and applies them on the server's side. All
+of them are checked before the first is written; an unknown field is an error.`,
+		Example: `  naru apply -f examples/cluster.yaml --wait
+  naru create cluster prod --dry-run -o yaml | naru apply -f -`,
+		Args: flags.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			documents, err := readAll(command.InOrStdin(), files)
+			if err != nil {
+				return err
+			}
+			session, err := flags.Open()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := wait.Context(command.Context())
+			defer cancel()
+			err = session.Apply(ctx, documents, func(d backend.Document, change backend.Change) {
+				fmt.Fprintf(command.OutOrStdout(), "%s/%s %s\n", strings.ToLower(d.Object.GetKind()), d.Object.GetName(), change)
+			})
+			if err != nil || !wait.Wanted() {
+				return err
+			}
+			return await(ctx, session.Backend, documents)
+		},
+	}
+	command.Flags().StringSliceVarP(&files, "filename", "f", nil, "a file, a folder of *.yaml, *.yml and *.json, or - for standard input")
+	cobra.CheckErr(command.MarkFlagRequired("filename"))
+	wait.Register(command, false, 10*time.Minute)
+	return command
+}
+
+func readAll(stdin io.Reader, names []string) ([]backend.Document, error) {
+	var documents []backend.Document
+	for _, name := range names {
+		files, err := expand(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			more, err := readFile(stdin, file)
+			if err != nil {
+				return nil, err
+			}
+			documents = append(documents, more...)
+		}
+	}
+	if len(documents) == 0 {
+		return nil, explain.Usagef("there is no object in %s", strings.Join(names, ", "))
+	}
+	return documents, nil
+}
+
+// expand lists the manifests of a folder; anything else is itself.
+func expand(name string) ([]string, error) {
+	if name == "-" {
+		return []string{name}, nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, explain.Usage(fmt.Errorf("reading manifests: %w", err))
+	}
+	if !info.IsDir() {
+		return []string{name}, nil
+	}
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml", "*.json"} {
+		found, err := filepath.Glob(filepath.Join(name, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("reading folder %s: %w", name, err)
+		}
+		files = append(files, found...)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+func readFile(stdin io.Reader, name string) ([]backend.Document, error) {
+	if name == "-" {
+		return backend.Read("standard input", stdin)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, explain.Usage(fmt.Errorf("reading manifests: %w", err))
+	}
+	defer file.Close()
+	return backend.Read(name, file)
+}
+
+func await(ctx context.Context, b *backend.Backend, documents []backend.Document) error {
+	p := progress.ForStderr()
+	defer p.Close()
+	for _, document := range documents {
+		if cluster, ok := document.Typed.(*v1alpha1.Cluster); ok {
+			shown := rollout.NewCluster(p, cluster.Name)
+			err := b.AwaitCluster(ctx, cluster.Name, shown.Observe)
+			shown.End(err)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for _, document := range documents {
+		if group, ok := document.Typed.(*v1alpha1.NodeGroup); ok {
+			shown := rollout.NewNodeGroup(p, group.Name)
+			err := b.AwaitNodeGroup(ctx, v1alpha1.ClusterOf(group.Namespace), group.Name, shown.Observe)
+			shown.End(err)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package create is `naru create`.
+package create
+
+import (
+	"github.com/spf13/cobra"
+
+	"naru.dev/naru/cmd/flags"
+)
+
+// New returns the command.
+func New() *cobra.Command {
+	return flags.Group(&cobra.Command{
+		Use:   "create",
+		Short: "Create a cluster or a node group",
+	}, newCluster(), newNodeGroup())
+}
