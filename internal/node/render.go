@@ -93,7 +93,7 @@ func kubeletYAML(config nodeconfig.Config, seen facts) map[string]any {
 		"failSwapOn":               false,
 		"healthzBindAddress":       "127.0.0.1",
 		"healthzPort":              10248,
-		"maxPods":                  maxPods(config.Capacity),
+		"maxPods":                  maxPods(config),
 		// A dead node is noticed after the controller manager's grace period,
 		// which has to be several of these.
 		"nodeStatusUpdateFrequency": "4s",
@@ -141,11 +141,17 @@ func kubeletAuthentication(clientCA string) map[string]any {
 	}
 }
 
-func maxPods(capacity *nodeconfig.Capacity) int32 {
-	if capacity == nil || capacity.Pods == 0 {
+// maxPods is what a node promises. A host holds whole control planes: as many
+// as its share of the pod range has addresses for.
+func maxPods(config nodeconfig.Config) int32 {
+	switch {
+	case config.Capacity != nil && config.Capacity.Pods != 0:
+		return config.Capacity.Pods
+	case config.Role == nodeconfig.RoleHost:
+		return 250
+	default:
 		return 110
 	}
-	return capacity.Pods
 }
 
 func kubeProxyYAML(config nodeconfig.Config, seen facts) map[string]any {

@@ -12,69 +12,96 @@ import (
 	"naru.dev/naru/internal/standalone/layout"
 )
 
-// tenantOnly are images that only tenants' nodes run; those pull them from the registry.
-func tenantOnly() []string {
-	return []string{"hello", "konnectivity-agent", "metrics-server"}
-}
-
-// hostImages are the images that a host imports: its own control plane's, and
-// those of tenants' control planes and node pods, so that these start without
-// pulling.
-func hostImages(built *release.Built) []string {
-	var names []string
-	for _, image := range built.Images {
-		if !slices.Contains(tenantOnly(), image.Name) {
-			names = append(names, image.Name)
-		}
+// archives groups the images that hosts import, in the order in which a host
+// that is born needs them: what kubeadm starts, what `naru up` installs, what
+// clusters are made of. Images that only tenants' nodes run are not among
+// them; those are pulled from the registry.
+func archives() [][]string {
+	return [][]string{
+		{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "pause"},
+		{"busybox", "coredns", "local-path-provisioner", "naru", "registry"},
+		{"haproxy", "konnectivity-server", "node"},
 	}
-	return names
 }
 
-// archiveName names the archive by what is in it.
-func archiveName(built *release.Built) string {
+// archiveName names an archive by what is in it.
+func archiveName(built *release.Built, names []string) (string, error) {
 	sum := sha256.New()
-	names := hostImages(built)
-	for _, image := range built.Images {
-		if slices.Contains(names, image.Name) {
-			fmt.Fprintln(sum, image.Ref, image.Digest)
+	for _, name := range names {
+		image, err := built.Image(name)
+		if err != nil {
+			return "", fmt.Errorf("collecting images: %w", err)
 		}
+		fmt.Fprintln(sum, image.Ref, image.Digest)
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:16] + ".tar"
+	return hex.EncodeToString(sum.Sum(nil))[:16] + ".tar", nil
 }
 
-// ensureArchive writes the archive where it is missing and removes older ones.
-func (u *upper) ensureArchive(spec layout.Spec) error {
-	path := filepath.Join(u.State.Images(), spec.Archive)
-	if _, err := os.Stat(path); err == nil {
-		return nil
+func archiveNames(built *release.Built) ([]string, error) {
+	var list []string
+	for _, names := range archives() {
+		name, err := archiveName(built, names)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, name)
 	}
-	return u.step("collecting images", func() (string, error) { return "", u.writeArchive(path) })
+	return list, nil
 }
 
-func (u *upper) writeArchive(path string) error {
-	dir := filepath.Dir(path)
+// ensureArchives writes the archives that are missing and removes older ones.
+func (u *upper) ensureArchives(spec layout.Spec) error {
+	dir := u.State.Images()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making images folder: %w", err)
 	}
-	old, err := filepath.Glob(filepath.Join(dir, "*"))
+	present, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("listing images folder: %w", err)
 	}
-	for _, name := range old {
-		if err := os.Remove(name); err != nil {
+	for _, entry := range present {
+		if slices.Contains(spec.Archives, entry.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
 			return fmt.Errorf("removing old images: %w", err)
 		}
 	}
+	missing := slices.ContainsFunc(spec.Archives, func(name string) bool { return !exists(filepath.Join(dir, name)) })
+	if !missing {
+		return nil
+	}
+	return u.step("collecting images", func() (string, error) {
+		for i, name := range spec.Archives {
+			if path := filepath.Join(dir, name); !exists(path) {
+				if err := u.writeArchive(path, archives()[i]); err != nil {
+					return "", err
+				}
+			}
+		}
+		return "", nil
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (u *upper) writeArchive(path string, names []string) error {
 	file, err := os.Create(path + ".part")
 	if err != nil {
 		return fmt.Errorf("collecting images: %w", err)
 	}
 	defer file.Close()
-	if err := u.built.Import(file, hostImages(u.built)...); err != nil {
+	if err := u.built.Import(file, names...); err != nil {
 		return err
 	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("collecting images: %w", err)
 	}
-	return os.Rename(path+".part", path)
+	if err := os.Rename(path+".part", path); err != nil {
+		return fmt.Errorf("collecting images: %w", err)
+	}
+	return nil
 }

@@ -140,19 +140,23 @@ func (u *upper) run(ctx context.Context) error {
 
 // prepare writes what the daemon reads: the archive of images and the platform.
 func (u *upper) prepare() error {
+	names, err := archiveNames(u.built)
+	if err != nil {
+		return err
+	}
 	spec := layout.Spec{
 		Hosts:      u.hosts,
 		Kubernetes: u.built.Kubernetes,
 		Rootfs:     u.built.NodeRootfs,
 		Images:     u.built.Refs(),
-		Archive:    archiveName(u.built),
+		Archives:   names,
 	}
 	if old, err := u.State.ReadSpec(); err == nil {
 		// The hosting cluster's own version and images stay what it was made
 		// with: kubeadm has written them into its static pods.
 		spec.Kubernetes = old.Kubernetes
 		if equalSpecs(old, spec) {
-			return u.ensureArchive(spec)
+			return u.ensureArchives(spec)
 		}
 	}
 	u.changed = true
@@ -162,14 +166,15 @@ func (u *upper) prepare() error {
 	if err := layout.WriteFile(u.State.Marker(), []byte("The state of naru; \"naru down --purge\" deletes it.\n"), 0o644); err != nil {
 		return err
 	}
-	if err := u.ensureArchive(spec); err != nil {
+	if err := u.ensureArchives(spec); err != nil {
 		return err
 	}
 	return u.State.WriteSpec(spec)
 }
 
 func equalSpecs(a, b layout.Spec) bool {
-	if a.Hosts != b.Hosts || a.Kubernetes != b.Kubernetes || a.Archive != b.Archive || !slices.Equal(a.Rootfs, b.Rootfs) || len(a.Images) != len(b.Images) {
+	if a.Hosts != b.Hosts || a.Kubernetes != b.Kubernetes || !slices.Equal(a.Archives, b.Archives) ||
+		!slices.Equal(a.Rootfs, b.Rootfs) || len(a.Images) != len(b.Images) {
 		return false
 	}
 	for name, ref := range a.Images {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,16 +25,19 @@ const (
 	PatchesDir    = "/etc/naru/patches"
 	ImagesDir     = "/var/lib/naru-images"
 	kubernetes    = "/etc/kubernetes"
-	imported      = "/var/lib/containerd/naru-imported"
+	importedDir   = "/var/lib/containerd/naru-imported"
 	socket        = "/run/containerd/containerd.sock"
 )
 
 // Config is what the daemon tells a host.
 type Config struct {
-	// Archive is the name, below ImagesDir, of the images to import.
-	Archive string `json:"archive"`
+	// Archives are the names, below ImagesDir, of what to import; the first is
+	// what kubeadm needs.
+	Archives []string `json:"archives"`
 	// Join is true on all hosts but the one that the cluster began on.
 	Join bool `json:"join"`
+	// Hosts is the content of /etc/hosts once the host has an API server.
+	Hosts string `json:"hosts"`
 }
 
 // Run brings the host to the state that the configuration asks for.
@@ -46,11 +50,22 @@ func Run(ctx context.Context) error {
 	if err := json.Unmarshal(data, &config); err != nil {
 		return fmt.Errorf("decoding bootstrap configuration: %w", err)
 	}
-	if err := importImages(ctx, config.Archive); err != nil {
+	first, rest := config.Archives[:1], config.Archives[1:]
+	if err := importImages(ctx, first); err != nil {
 		return err
 	}
+	// kubeadm mostly waits; the disk may as well be busy.
+	imported := make(chan error, 1)
+	go func() { imported <- importImages(ctx, rest) }()
+	return errors.Join(controlPlane(ctx, config), <-imported)
+}
+
+func controlPlane(ctx context.Context, config Config) error {
 	if err := initialise(ctx, config.Join); err != nil {
 		return err
+	}
+	if err := os.WriteFile("/etc/hosts", []byte(config.Hosts), 0o644); err != nil {
+		return fmt.Errorf("naming the host's own API server: %w", err)
 	}
 	if err := renewCertificates(ctx); err != nil {
 		return err
@@ -83,17 +98,23 @@ func allowAgent(ctx context.Context) error {
 	return nil
 }
 
-// importImages imports an archive once: its name says what is in it.
-func importImages(ctx context.Context, archive string) error {
-	if last, err := os.ReadFile(imported); err == nil && string(last) == archive {
-		return nil
+// importImages imports each archive once: its name says what is in it.
+func importImages(ctx context.Context, archives []string) error {
+	for _, archive := range archives {
+		marker := filepath.Join(importedDir, archive)
+		if _, err := os.Stat(marker); err == nil {
+			continue
+		}
+		err := run(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import",
+			filepath.Join(ImagesDir, archive))
+		if err != nil {
+			return fmt.Errorf("importing images: %w", err)
+		}
+		if err := layout.WriteFile(marker, nil, 0o644); err != nil {
+			return err
+		}
 	}
-	err := run(ctx, "ctr", "--address", socket, "--namespace", "k8s.io", "images", "import",
-		"--all-platforms", filepath.Join(ImagesDir, archive))
-	if err != nil {
-		return fmt.Errorf("importing images: %w", err)
-	}
-	return layout.WriteFile(imported, []byte(archive), 0o644)
+	return nil
 }
 
 // initialise runs kubeadm until it has once succeeded. Its phases may be

@@ -34,8 +34,29 @@ func (d *Daemon) hostProcess(host layout.Host) supervise.Process {
 			Setsid:     true,
 		},
 		Prepare: func() ([]*os.File, error) { return d.prepareHost(host) },
+		Needs:   d.hostNeeds(host),
 		Grace:   40 * time.Second,
 	}
+}
+
+// hostNeeds lets a host that is to join wait for the one before it: etcd takes
+// one new member at a time.
+func (d *Daemon) hostNeeds(host layout.Host) [][]string {
+	if !joins(host) {
+		return nil
+	}
+	before := layout.Host{Number: host.Number - 1}
+	return [][]string{{d.state.Host(before.Name()).Initialised()}}
+}
+
+// first is the host that the hosting cluster begins on; the others join it.
+func first() layout.Host { return layout.Host{Number: 1} }
+
+func joins(host layout.Host) bool { return host.Number != first().Number }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // prepareHost gets a host's surroundings ready for a start, its first or the
@@ -51,6 +72,11 @@ func (d *Daemon) prepareHost(host layout.Host) ([]*os.File, error) {
 	}
 	if err := d.prepareFolders(dirs); err != nil {
 		return nil, err
+	}
+	if joins(host) && !exists(dirs.Initialised()) {
+		if err := d.shareAuthorities(dirs); err != nil {
+			return nil, err
+		}
 	}
 	for path, file := range d.hostFiles(host) {
 		target := filepath.Join(dirs.Upper(), path)
@@ -84,7 +110,7 @@ func modeOf(path string) os.FileMode {
 // host's data.
 func (d *Daemon) prepareFolders(dirs layout.HostDir) error {
 	stale := []string{dirs.Upper(), dirs.Work()}
-	if _, err := os.Stat(dirs.Initialised()); os.IsNotExist(err) {
+	if !exists(dirs.Initialised()) {
 		stale = append(stale, dirs.HalfInitialised()...)
 	}
 	for _, path := range stale {
@@ -108,19 +134,22 @@ func (d *Daemon) prepareFolders(dirs layout.HostDir) error {
 func (d *Daemon) hostFiles(host layout.Host) map[string]func() ([]byte, error) {
 	text := func(s string) func() ([]byte, error) { return func() ([]byte, error) { return []byte(s), nil } }
 	encoded := func(v any) func() ([]byte, error) { return func() ([]byte, error) { return json.Marshal(v) } }
-	join := host.Number > 1
+	join := joins(host)
 	files := map[string]func() ([]byte, error){
 		"etc/hostname":    text(host.Name() + "\n"),
-		"etc/hosts":       text(etcHosts(host)),
+		"etc/hosts":       text(etcHosts(host, d.apiHost(host))),
 		"etc/resolv.conf": text("nameserver " + layout.WireAddress + "\n"),
 		"etc/machine-id":  func() ([]byte, error) { return d.machineID(host) },
 		nodeconfig.Path:   encoded(d.nodeConfig(host)),
 		bootstrap.ConfigPath: encoded(bootstrap.Config{
-			Archive: filepath.Base(d.spec.Archive), Join: join}),
+			Archives: d.spec.Archives, Join: join, Hosts: etcHosts(host, host)}),
 		bootstrap.KubeadmConfig: func() ([]byte, error) {
 			content, err := bootstrap.RenderKubeadm(d.spec, host, join)
 			return []byte(content), err
 		},
+	}
+	if join {
+		files[bootstrap.JoinKubeconfig] = d.joinKubeconfig
 	}
 	for name, content := range bootstrap.Patches() {
 		files[filepath.Join(bootstrap.PatchesDir, name)] = text(content)
@@ -128,10 +157,18 @@ func (d *Daemon) hostFiles(host layout.Host) map[string]func() ([]byte, error) {
 	return files
 }
 
-// etcHosts sends the hosting API's name to the host's own API server: what
-// runs on a host shares its fate anyway.
-func etcHosts(host layout.Host) string {
-	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost\n%s %s %s\n", host.IP(), host.Name(), layout.APIName)
+// etcHosts gives the hosting API's name to the API server of a host.
+func etcHosts(host, api layout.Host) string {
+	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost\n%s %s\n%s %s\n", host.IP(), host.Name(), api.IP(), layout.APIName)
+}
+
+// apiHost is whose API server a host begins with: its own, with which it
+// shares its fate anyway, unless it still has to join and has none.
+func (d *Daemon) apiHost(host layout.Host) layout.Host {
+	if joins(host) && !exists(d.state.Host(host.Name()).Initialised()) {
+		return first()
+	}
+	return host
 }
 
 func (d *Daemon) nodeConfig(host layout.Host) nodeconfig.Config {

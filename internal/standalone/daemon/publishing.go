@@ -53,8 +53,7 @@ func (d *Daemon) publishServices(ctx context.Context) error {
 
 // writeKubeconfig makes the machine's kubeconfig of kubeadm's, once that is there.
 func (d *Daemon) writeKubeconfig(ctx context.Context) error {
-	first := layout.Hosts(1)[0]
-	source := filepath.Join(d.state.Host(first.Name()).Kubernetes(), "admin.conf")
+	source := filepath.Join(d.state.Host(first().Name()).Kubernetes(), "admin.conf")
 	inside := fmt.Sprintf("https://%s:%d", layout.APIName, layout.APIPort)
 	outside := fmt.Sprintf("https://127.0.0.1:%d", layout.HostingPort)
 	for {

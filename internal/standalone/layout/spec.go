@@ -20,8 +20,9 @@ type Spec struct {
 	Rootfs []string `json:"rootfs"`
 	// Images maps short names to references.
 	Images map[string]string `json:"images"`
-	// Archive holds the images that a host imports; its name changes with its content.
-	Archive string `json:"archive"`
+	// Archives hold the images that a host imports, in this order; the first is
+	// what kubeadm needs. A name changes with the content.
+	Archives []string `json:"archives"`
 }
 
 // ReadSpec reads what `up` wrote last.
