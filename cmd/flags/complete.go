@@ -62,15 +62,25 @@ func Names(command *cobra.Command, list client.ObjectList, options ...client.Lis
 
 // NamesOf returns the names of a list's items.
 func NamesOf(list client.ObjectList) []string {
-	items, err := meta.ExtractList(list)
-	if err != nil {
-		return nil
-	}
-	names := make([]string, 0, len(items))
-	for _, item := range items {
-		if object, ok := item.(client.Object); ok {
-			names = append(names, object.GetName())
-		}
+	keys := KeysOf(list)
+	names := make([]string, 0, len(keys))
+	for _, key := range keys {
+		names = append(names, key.Name)
 	}
 	return names
+}
+
+// KeysOf returns the namespaces and names of a list's items.
+func KeysOf(list client.ObjectList) []client.ObjectKey {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return nil // every list of objects can be extracted
+	}
+	keys := make([]client.ObjectKey, 0, len(items))
+	for _, item := range items {
+		if object, ok := item.(client.Object); ok {
+			keys = append(keys, client.ObjectKeyFromObject(object))
+		}
+	}
+	return keys
 }

@@ -6,6 +6,7 @@ package progress
 import (
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,19 +121,45 @@ func (p *Progress) Step(name string) *Step {
 	return s
 }
 
-// Start begins a step whose end is a function. It is what internal/release's Progress asks for.
+// cached is the result of a step for which nothing had to be done.
+const cached = "cached"
+
+// Start begins a step whose end is a function. It is what internal/release's Progress asks for. A
+// step that ends as "cached" is not worth a line and disappears.
 func (p *Progress) Start(name string) (end func(result string, err error)) {
 	s := p.Step(name)
-	return s.End
+	return func(result string, err error) {
+		if result == cached && err == nil {
+			p.forget(s)
+			return
+		}
+		s.End(result, err)
+	}
 }
 
-// draw replaces what is on the screen. The lock is held.
+func (p *Progress) forget(s *Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.outcome = succeeded
+	p.roots = slices.DeleteFunc(p.roots, func(root *Step) bool { return root == s })
+	p.draw()
+}
+
+// draw replaces what is on the screen. The lock is held. Steps at the top that have ended are
+// written for good and scroll away: a tree that is taller than the screen can't be redrawn.
 func (p *Progress) draw() {
 	if !p.options.Terminal {
 		return
 	}
-	lines := render(p.roots, view{now: p.options.Now(), frame: p.frame, width: p.options.Width, color: p.options.Color})
+	v := view{now: p.options.Now(), frame: p.frame, width: p.options.Width, color: p.options.Color}
+	ended := 0
+	for ended < len(p.roots) && p.roots[ended].outcome != running {
+		ended++
+	}
+	live := render(p.roots[ended:], v)
+	lines := append(render(p.roots[:ended], v), live...)
 	// A terminal that has gone away is no reason to fail the work that is shown.
 	_, _ = io.WriteString(p.out, repaint(lines, p.drawn))
-	p.drawn = len(lines)
+	p.roots = p.roots[ended:]
+	p.drawn = len(live)
 }

@@ -87,14 +87,43 @@ func TestPlain(t *testing.T) {
 }
 
 func TestTerminal(t *testing.T) {
-	t.Run("when closed, it leaves the last drawing over the earlier ones", func(t *testing.T) {
-		c := &clock{now: time.Unix(0, 0)}
+	begin := func() (*Progress, *bytes.Buffer, *clock) {
+		c, out := &clock{now: time.Unix(0, 0)}, &bytes.Buffer{}
+		// Without the loop of New, so that nothing draws by itself.
+		return &Progress{out: out, options: Options{Now: c.Now, Terminal: true, Width: 40}}, out, c
+	}
+	last := func(out *bytes.Buffer) string {
+		text := out.String()
+		out.Reset()
+		return text
+	}
+	t.Run("when steps at the top have ended, they are written for good and the rest is redrawn", func(t *testing.T) {
+		p, out, _ := begin()
+		one, two := p.Step("one"), p.Step("two")
+		one.Done("")
+		if got := last(out); !strings.Contains(got, "\x1b[2A\r\x1b[2K✓ one") {
+			t.Errorf("unexpected drawing: %q", got)
+		}
+		two.Detail("on its way")
+		p.draw()
+		if got := last(out); !strings.HasPrefix(got, "\x1b[1A\r\x1b[2K⠋ two  on its way") {
+			t.Errorf("unexpected drawing: %q", got)
+		}
+	})
+	t.Run("when a step was cached, it leaves no line", func(t *testing.T) {
+		p, out, _ := begin()
+		p.Start("one")("cached", nil)
+		if got := last(out); !strings.HasSuffix(got, "\x1b[1A\x1b[J") {
+			t.Errorf("unexpected drawing: %q", got)
+		}
+	})
+	t.Run("when closed twice, the last drawing stays", func(t *testing.T) {
 		var out bytes.Buffer
-		p := New(&out, Options{Now: c.Now, Terminal: true})
-		p.Step("one").Done("")
+		p := New(&out, Options{Terminal: true})
+		p.Step("one")
 		p.Close()
 		p.Close()
-		if got := out.String(); !strings.Contains(got, "\x1b[1A\r\x1b[2K✓ one") || !strings.HasSuffix(got, "0.0s\n") {
+		if got := out.String(); !strings.Contains(got, "… one") || !strings.HasSuffix(got, "s\n") {
 			t.Errorf("unexpected drawing: %q", got)
 		}
 	})
