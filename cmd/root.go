@@ -12,12 +12,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"naru.dev/naru/cmd/agent"
+	"naru.dev/naru/cmd/apply"
+	"naru.dev/naru/cmd/create"
 	"naru.dev/naru/cmd/daemon"
+	deletecmd "naru.dev/naru/cmd/delete"
+	"naru.dev/naru/cmd/describe"
 	"naru.dev/naru/cmd/down"
+	"naru.dev/naru/cmd/get"
+	"naru.dev/naru/cmd/image"
+	"naru.dev/naru/cmd/kubeconfig"
+	"naru.dev/naru/cmd/logs"
 	"naru.dev/naru/cmd/node"
 	"naru.dev/naru/cmd/release"
+	"naru.dev/naru/cmd/scale"
+	"naru.dev/naru/cmd/status"
 	"naru.dev/naru/cmd/up"
+	versioncmd "naru.dev/naru/cmd/version"
 	"naru.dev/naru/internal/exitcode"
+	"naru.dev/naru/internal/explain"
 )
 
 // version of this naru. Everything else that has a version says it itself.
@@ -27,15 +39,17 @@ const version = "0.1.0"
 func Execute() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second Ctrl-C ends the process at once.
+	context.AfterFunc(ctx, stop)
 	err := NewRootCommand().ExecuteContext(ctx)
-	if err == nil {
-		return exitcode.OK
+	var ran ranError
+	if err != nil && !errors.As(err, &ran) {
+		err = explain.Usage(err) // cobra's own: flags that are missing or exclude each other
 	}
-	if ctx.Err() != nil {
-		fmt.Fprintln(os.Stderr, "naru: interrupted")
-		return exitcode.Interrupted
+	text, code := explain.Error(err)
+	if code == exitcode.Failed && ctx.Err() != nil {
+		text, code = "interrupted", exitcode.Interrupted
 	}
-	text, code := explain(err)
 	if text != "" {
 		fmt.Fprintf(os.Stderr, "naru: %s\n", text)
 	}
@@ -57,6 +71,17 @@ func NewRootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags it has", err, c.CommandPath())}
 	})
 	root.AddCommand(
+		apply.New(),
+		create.New(),
+		deletecmd.New(),
+		describe.New(),
+		get.New(),
+		image.New(),
+		kubeconfig.New(),
+		logs.New(),
+		scale.New(),
+		status.New(),
+		versioncmd.New(version),
 		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
 		daemon.New(),
@@ -68,18 +93,10 @@ func NewRootCommand() *cobra.Command {
 	return root
 }
 
-// explain returns what a user is told of an error, and the exit code. An error with an
-// exit code of its own says all that a user needs: what wraps it is not repeated.
-func explain(err error) (text string, code int) {
-	var coded interface {
-		error
-		ExitCode() int
-	}
-	if errors.As(err, &coded) {
-		return coded.Error(), coded.ExitCode()
-	}
-	return err.Error(), exitcode.Failed
-}
+// ranError marks what a command that was run returned, as opposed to what cobra says of flags.
+type ranError struct{ error }
+
+func (e ranError) Unwrap() error { return e.error }
 
 // usageError is a command line that can't be.
 type usageError struct{ error }
@@ -99,6 +116,14 @@ func refuse(command *cobra.Command) {
 		command.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
 				return usageError{fmt.Errorf("%w\nRun '%s --help' for what it takes", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	if run := command.RunE; run != nil {
+		command.RunE = func(c *cobra.Command, args []string) error {
+			if err := run(c, args); err != nil {
+				return ranError{err}
 			}
 			return nil
 		}
