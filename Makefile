@@ -14,10 +14,10 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps naru build up down demo test lint generate verify bench
+.PHONY: help deps naru build up down demo test e2e lint generate verify bench
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that the build needs (as root), unless they are there
 	@dpkg-query -W -f '$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>&1 | grep -qv '^installed$$' || exit 0; \
@@ -38,12 +38,18 @@ down: naru ## stop everything that `make up` started; data is kept
 demo: up ## everything: a cluster "demo" with an application on it
 	test/demo.sh
 
-test: build ## all tests
-	go vet ./...
-	go test -timeout 60m ./...
+test: build ## all tests: unit, against a real API server, and end to end (as root)
+	go vet ./... && go vet -tags e2e ./test/e2e
+	go test -timeout 30m ./...
+	$(MAKE) e2e
+
+# Not cached: the platform under test is no input that go knows of. RUN=app runs one scenario.
+e2e: build ## the end-to-end scenarios on a platform of their own (as root)
+	go test -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
 
 lint: ## golangci-lint with the layering rules
-	golangci-lint run ./...
+	cd tools/golangci && go build -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
 
 generate: ## write what is generated: CRDs and deep copies
 	go generate ./...
@@ -53,4 +59,4 @@ verify: generate ## fail if what is generated, or the formatting, is not up to d
 	git diff --exit-code
 
 bench: up ## run the benchmarks on the running platform, each printing its ratio
-	for b in bench/*/; do go run "./$$b" || exit 1; done
+	for b in create failover scale-up density; do go run "./bench/$$b" || exit 1; done

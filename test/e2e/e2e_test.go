@@ -2,7 +2,7 @@
 
 // Package e2e runs scenarios against a real platform, as a user works with one.
 //
-//	make test-e2e                                          # all of it
+//	make e2e                                               # all of it; RUN=app: one scenario
 //	NARU_E2E_PLATFORM=running go test -tags e2e ./test/e2e -run 'TestE2E/app' -v
 //
 // The platform has a state folder of its own. One that is running on this machine is stopped
