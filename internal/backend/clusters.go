@@ -224,6 +224,9 @@ func ReadyFor(o conditions.Owner, condition string) bool {
 
 // missing lists what the conditions say is not so, the summary left out.
 func missing(o conditions.Owner) []string {
+	if len(*o.GetConditions()) == 0 {
+		return []string{`nothing is known of it yet: look whether the controller runs, with "naru status"`}
+	}
 	var list []string
 	for _, c := range *o.GetConditions() {
 		if c.Status != metav1.ConditionTrue && c.Type != v1alpha1.ClusterReady {

@@ -80,6 +80,14 @@ func (e *WaitError) Error() string {
 	return b.String()
 }
 
+// Outcome is the error in a word or two, where the rest of it is told elsewhere.
+func (e *WaitError) Outcome() string {
+	if e.Interrupted {
+		return "no longer waited for"
+	}
+	return "not in time"
+}
+
 // ExitCode implements the convention of package exitcode.
 func (e *WaitError) ExitCode() int {
 	if e.Interrupted {

@@ -53,7 +53,7 @@ func (d *Describer) Cluster(ctx context.Context, w io.Writer, cluster *v1alpha1.
 	d.deleting(p, cluster)
 	p.field("Version", observed(cluster.Spec.Version, cluster.Status.Version))
 	p.field("Revision", orNone(cluster.Status.Revision))
-	p.field("Control plane", fmt.Sprintf("%d replicas", cluster.Spec.ControlPlane.Replicas))
+	p.field("Replicas", fmt.Sprint(cluster.Spec.ControlPlane.Replicas))
 	p.field("Pods", cluster.Spec.Networking.PodCIDR)
 	p.field("Services", cluster.Spec.Networking.ServiceCIDR)
 	p.field("Protected", fmt.Sprint(cluster.Spec.DeletionProtection))

@@ -110,6 +110,6 @@ func invalid(status metav1.Status) string {
 
 // noise is what the API server writes before the words of a rule: `Invalid value: "object": …`.
 // The value is in the manifest; repeating it, at times as a Go map, hides the sentence that matters.
-var noise = regexp.MustCompile(`^Invalid value: (?:"(?:[^"\\]|\\.)*"|\{.*\}|map\[.*\]|[^\s:"]+): `)
+var noise = regexp.MustCompile(`^Invalid value: (?:(?:"(?:[^"\\]|\\.)*"|\{.*\}|map\[.*\]|[^\s:"]+): )?`)
 
 func strip(message string) string { return noise.ReplaceAllString(message, "") }

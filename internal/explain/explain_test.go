@@ -48,6 +48,10 @@ func TestError(t *testing.T) {
 			invalidStatus(metav1.StatusCause{Field: "spec", Message: `Invalid value: {"a":"b: c","d":{}}: ranges overlap: choose others`}),
 			answer{`cluster "prod" is not valid: spec: ranges overlap: choose others`, exitcode.Usage},
 		},
+		"when the server leaves the value out, nothing is left of the prefix": {
+			invalidStatus(metav1.StatusCause{Field: "spec", Message: `Invalid value: networking.serviceCIDR overlaps networking.podCIDR: choose others`}),
+			answer{`cluster "prod" is not valid: spec: networking.serviceCIDR overlaps networking.podCIDR: choose others`, exitcode.Usage},
+		},
 		"when several rules refuse, it lists them and leaves out the remark about unchecked ones": {
 			invalidStatus(
 				metav1.StatusCause{Field: "spec.version", Message: `Invalid value: "nine": spec.version in body should match '^1'`},

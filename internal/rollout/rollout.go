@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,7 +72,7 @@ func result(phase phase, cluster *v1alpha1.Cluster) string {
 }
 
 // End ends the cluster's step.
-func (c *Cluster) End(err error) { c.root.End("", err) }
+func (c *Cluster) End(err error) { c.root.End("", short(err)) }
 
 // NodeGroup shows one node group.
 type NodeGroup struct {
@@ -98,7 +99,7 @@ func (g *NodeGroup) Observe(group *v1alpha1.NodeGroup) {
 }
 
 // End ends the group's step.
-func (g *NodeGroup) End(err error) { g.root.End(g.last, err) }
+func (g *NodeGroup) End(err error) { g.root.End(g.last, short(err)) }
 
 // Deletion shows an object that is going.
 type Deletion struct{ root *progress.Step }
@@ -116,4 +117,13 @@ func (d *Deletion) Observe(o conditions.Owner) {
 }
 
 // End ends the deletion's step.
-func (d *Deletion) End(err error) { d.root.End("", err) }
+func (d *Deletion) End(err error) { d.root.End("", short(err)) }
+
+// short is err as it fits behind a step: the whole of it is printed when the command ends.
+func short(err error) error {
+	var wait *backend.WaitError
+	if errors.As(err, &wait) {
+		return errors.New(wait.Outcome())
+	}
+	return err
+}
