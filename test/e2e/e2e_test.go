@@ -77,8 +77,15 @@ func TestE2E(t *testing.T) {
 			fmt.Fprintf(&times, "%-12s not run: it stops the platform, and %s=%s\n", s.name, platformVariable, platformRunning)
 			continue
 		}
-		begin := time.Now()
-		passed := t.Run(s.name, func(t *testing.T) { s.run(t, w) })
+		begin, ran := time.Now(), false
+		passed := t.Run(s.name, func(t *testing.T) {
+			ran = true
+			s.run(t, w)
+		})
+		if !ran {
+			fmt.Fprintf(&times, "%-12s not run: -run does not name it\n", s.name)
+			continue
+		}
 		fmt.Fprintf(&times, "%-12s %6.1fs  %s\n", s.name, time.Since(begin).Seconds(), map[bool]string{true: "ok", false: "FAILED"}[passed])
 		if !passed {
 			w.dump(t, s.name)
