@@ -13,11 +13,13 @@ import (
 
 	"naru.dev/naru/cmd/agent"
 	"naru.dev/naru/cmd/apply"
+	"naru.dev/naru/cmd/controller"
 	"naru.dev/naru/cmd/create"
 	"naru.dev/naru/cmd/daemon"
 	deletecmd "naru.dev/naru/cmd/delete"
 	"naru.dev/naru/cmd/describe"
 	"naru.dev/naru/cmd/down"
+	"naru.dev/naru/cmd/etcd"
 	"naru.dev/naru/cmd/get"
 	"naru.dev/naru/cmd/image"
 	"naru.dev/naru/cmd/kubeconfig"
@@ -84,8 +86,10 @@ func NewRootCommand() *cobra.Command {
 		versioncmd.New(version),
 		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
+		controller.NewControllerCommand(),
 		daemon.New(),
 		down.New(),
+		etcd.NewEtcdCommand(),
 		node.New(),
 		up.New(),
 	)

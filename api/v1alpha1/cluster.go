@@ -10,12 +10,14 @@ const (
 	ClusterReady = "Ready"
 	// ClusterEndpointReady says that the front's address and the published port are allocated.
 	ClusterEndpointReady = "EndpointReady"
+	// ClusterRevisionReady says that the version asked for exists, and that a ClusterRevision of it is active.
+	ClusterRevisionReady = "RevisionReady"
 	// ClusterPKIReady says that every certificate and kubeconfig exists and is not near its end.
 	ClusterPKIReady = "PKIReady"
 	// ClusterEtcdReady says that every etcd member is healthy.
 	ClusterEtcdReady = "EtcdReady"
-	// ClusterControlPlaneReady says that the wanted API servers, controller managers and schedulers are
-	// available, and that the API answered /readyz through the front.
+	// ClusterControlPlaneReady says that the wanted API servers, controller managers, schedulers, fronts and the
+	// node autoscaler are available, and that the API answered /readyz through the front.
 	ClusterControlPlaneReady = "ControlPlaneReady"
 	// ClusterBootstrapped says that the cluster's own objects (RBAC, CoreDNS, storage, metrics, Karpenter's
 	// CRDs) were applied in it.
@@ -43,7 +45,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="!cidr(self.networking.podCIDR).containsCIDR(self.networking.serviceCIDR) && !cidr(self.networking.serviceCIDR).containsCIDR(self.networking.podCIDR)",message="networking.serviceCIDR overlaps networking.podCIDR: choose ranges that have no address in common, for example 10.244.0.0/16 and 10.96.0.0/16"
 type ClusterSpec struct {
 	// version is the Kubernetes minor version, as "1.37". `naru release list` prints those that exist.
+	// It can't be changed yet.
 	// +kubebuilder:validation:Pattern=`^1\.[1-9][0-9]$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="version can't be changed: this Naru does not upgrade clusters yet; create another cluster"
 	// +required
 	Version string `json:"version"`
 

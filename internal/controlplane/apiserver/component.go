@@ -3,6 +3,9 @@ package apiserver
 
 import (
 	"embed"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
 
 	"naru.dev/naru/internal/controlplane/component"
 )
@@ -19,4 +22,16 @@ func New() component.Component {
 		Name: Name, Manifests: manifests,
 		Workload: component.Workload{Kind: "Deployment", Name: Name},
 	}
+}
+
+// EtcdServers is how many members of etcd a Deployment's API servers are told of; 0 where it says nothing.
+func EtcdServers(deployment *appsv1.Deployment) int32 {
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		for _, arg := range container.Args {
+			if urls, ok := strings.CutPrefix(arg, "--etcd-servers="); ok {
+				return int32(strings.Count(urls, ",") + 1)
+			}
+		}
+	}
+	return 0
 }

@@ -11,6 +11,8 @@ import (
 
 // Rollout is what was observed of a workload.
 type Rollout struct {
+	// Exists says that the workload was found.
+	Exists bool
 	// Wanted is how many pods there are to be, Ready how many are ready.
 	Wanted, Ready int32
 	// Done: all pods are of the newest template and available, and none is left of an older one.
@@ -29,6 +31,7 @@ func (c Component) Observe(ctx context.Context, reader client.Reader, namespace 
 	if err != nil {
 		return Rollout{}, fmt.Errorf("observing %s: %w", c.Name, err)
 	}
+	rollout.Exists = true
 	if !rollout.Done {
 		rollout.Message = fmt.Sprintf("%s has %d of %d ready", c.Name, rollout.Ready, rollout.Wanted)
 		if rollout.Ready == rollout.Wanted {

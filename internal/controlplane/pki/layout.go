@@ -20,6 +20,15 @@ const (
 	Encryption     = "encryption"
 )
 
+// Names of certificates that are used outside the control plane's pods.
+const (
+	// KonnectivityAgent and MetricsServer are copied into the cluster.
+	KonnectivityAgent = "konnectivity-agent"
+	MetricsServer     = "metrics-server"
+	// ControllerEtcdClient is what the controller changes etcd's members with.
+	ControllerEtcdClient = "controller-etcd-client"
+)
+
 // EtcdPeerName is the common name without which no etcd member accepts another.
 const EtcdPeerName = "naru:etcd-peer"
 
@@ -32,6 +41,7 @@ const (
 	PrivateKey     = "tls.key"
 	PublicKey      = "tls.pub"
 	EncryptionKey  = "config.yaml"
+	KubeconfigKey  = "kubeconfig"
 )
 
 // Input is what the names in a cluster's certificates follow from.
@@ -69,6 +79,7 @@ type KubeconfigSpec struct {
 
 // Layout is every certificate and kubeconfig of a cluster.
 type Layout struct {
+	Cluster      string
 	Authorities  []Authority
 	Certificates []Certificate
 	Kubeconfigs  []KubeconfigSpec
@@ -85,6 +96,7 @@ func NewLayout(in Input) (Layout, error) {
 		return Layout{}, fmt.Errorf("laying out certificates: %q is not the front's address", in.FrontAddress)
 	}
 	return Layout{
+		Cluster: in.Cluster,
 		Authorities: []Authority{
 			{CA, "naru:" + in.Cluster},
 			{EtcdCA, "naru:" + in.Cluster + ":etcd"},
@@ -109,13 +121,15 @@ func certificates(in Input, front, service net.IP) []Certificate {
 		}},
 		{"apiserver-kubelet-client", CA, Leaf{CommonName: "kube-apiserver-kubelet-client", Usage: Client}},
 		{"apiserver-etcd-client", EtcdCA, Leaf{CommonName: "kube-apiserver", Usage: Client}},
-		{"controller-etcd-client", EtcdCA, Leaf{CommonName: "naru:controller", Usage: Client}},
+		{ControllerEtcdClient, EtcdCA, Leaf{CommonName: "naru:controller", Usage: Client}},
 		// etcd's gateway is a client of its own server, hence both usages.
 		{"etcd-server", EtcdCA, Leaf{CommonName: "etcd", DNSNames: etcdNames, IPs: []net.IP{loopback}, Usage: Server | Client}},
 		{"etcd-peer", EtcdCA, Leaf{CommonName: EtcdPeerName, DNSNames: etcdNames, IPs: []net.IP{loopback}, Usage: Server | Client}},
 		{"front-proxy-client", FrontProxyCA, Leaf{CommonName: RequestHeaderName, Usage: Client}},
 		{"konnectivity-server", CA, Leaf{CommonName: "konnectivity-server", DNSNames: frontNames, IPs: []net.IP{front}, Usage: Server}},
-		{"konnectivity-agent", KonnectivityCA, Leaf{CommonName: "konnectivity-agent", Usage: Client}},
+		{KonnectivityAgent, KonnectivityCA, Leaf{CommonName: "konnectivity-agent", Usage: Client}},
+		// Served inside the cluster, verified by the API servers' aggregation layer.
+		{MetricsServer, CA, Leaf{CommonName: "metrics-server", DNSNames: serviceNames("metrics-server", "kube-system"), Usage: Server}},
 	}
 }
 

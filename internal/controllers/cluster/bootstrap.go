@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/karpenter/pkg/apis"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/config"
+	"naru.dev/naru/internal/controlplane/addons"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/kube/apply"
+	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/manifest"
+)
+
+// again is how often a cluster's own objects are applied when nothing has changed: somebody may have changed them.
+const again = 10 * time.Minute
+
+// inside remembers what was applied in which cluster.
+type inside struct {
+	now  func() time.Time
+	mu   *sync.Mutex
+	done map[string]applied
+}
+
+type applied struct {
+	hash string
+	at   time.Time
+}
+
+func newInside(clock clock.PassiveClock) inside {
+	return inside{now: clock.Now, mu: &sync.Mutex{}, done: map[string]applied{}}
+}
+
+func (i inside) fresh(cluster, hash string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	last, ok := i.done[cluster]
+	return ok && last.hash == hash && i.now().Sub(last.at) < again
+}
+
+func (i inside) remember(cluster, hash string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.done[cluster] = applied{hash, i.now()}
+}
+
+func (i inside) forget(cluster string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.done, cluster)
+}
+
+// bootstrap applies what every cluster has inside.
+func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
+	objects, err := insideObjects(s)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterBootstrapped, err)
+	}
+	content, err := json.Marshal(objects)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterBootstrapped, fmt.Errorf("hashing the cluster's own objects: %w", err))
+	}
+	hash := component.ContentHash(content)
+	if !c.fresh(s.cluster.Name, hash) {
+		tenant, err := c.tenants.Client(ctx, s.cluster.Name)
+		if err != nil {
+			return fail(s, v1alpha1.ClusterBootstrapped, err)
+		}
+		if err := apply.Objects(ctx, tenant, objects...); err != nil {
+			return fail(s, v1alpha1.ClusterBootstrapped, err)
+		}
+		c.remember(s.cluster.Name, hash)
+	}
+	conditions.True(s.cluster, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonReady, "the cluster's own objects were applied")
+	return next{}, nil
+}
+
+func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	for _, stream := range [][]byte{
+		apis.NodePoolCRD, apis.NodeClaimCRD, apis.NodeOverlayCRD, apis.CapacityBufferCRD, config.TenantCRDs(),
+	} {
+		definitions, err := manifest.Decode(stream)
+		if err != nil {
+			return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
+		}
+		objects = append(objects, definitions...)
+	}
+	more, err := addons.Render(addons.Data{
+		Scope: s.render, CA: s.authorities[pki.CA].Certificate,
+		Agent: s.leaves[pki.KonnectivityAgent], Metrics: s.leaves[pki.MetricsServer],
+	})
+	return append(objects, more...), err
+}

@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/etcd"
+	"naru.dev/naru/internal/kube/conditions"
+)
+
+// etcd keeps the members running, and changes their number one at a time. It never stops the pass: API servers may
+// start while members do.
+func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
+	state, err := c.etcdState(ctx, s)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
+	rollout, err := etcd.New().Observe(ctx, c.client, s.render.Namespace)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
+	scaling, err := c.scaleEtcd(ctx, s, state, rollout)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
+	s.render.EtcdReplicas, s.render.EtcdServers = scaling.Replicas, scaling.Servers
+	if err := c.keep(ctx, s, etcd.New()); err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
+	if rollout.Done && state.Data[etcd.BootstrappedKey] != "true" {
+		if err := c.rememberEtcd(ctx, state); err != nil {
+			return fail(s, v1alpha1.ClusterEtcdReady, err)
+		}
+	}
+	return etcdOutcome(s, rollout, scaling), nil
+}
+
+func etcdOutcome(s *scope, rollout component.Rollout, scaling etcd.Scaling) next {
+	switch {
+	case scaling.Waiting != "":
+		conditions.False(s.cluster, v1alpha1.ClusterEtcdReady, v1alpha1.ReasonProgressing, scaling.Waiting)
+		return next{after: 2 * soon}
+	case !rollout.Done:
+		conditions.False(s.cluster, v1alpha1.ClusterEtcdReady, v1alpha1.ReasonProgressing, rollout.Message)
+		return next{after: 4 * soon}
+	}
+	conditions.True(s.cluster, v1alpha1.ClusterEtcdReady, v1alpha1.ReasonReady, fmt.Sprintf("%d of %d members are healthy", rollout.Ready, rollout.Wanted))
+	return next{}
+}
+
+// etcdState reads what members are told about the cluster's past; it is written once before they exist.
+func (c *Controller) etcdState(ctx context.Context, s *scope) (*corev1.ConfigMap, error) {
+	state := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: s.render.Namespace, Name: etcd.StateConfigMap}
+	err := c.client.Get(ctx, key, state)
+	if apierrors.IsNotFound(err) {
+		err = c.live.Get(ctx, key, state)
+	}
+	if err == nil {
+		return state, nil
+	} else if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the state of etcd: %w", err)
+	}
+	state = &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: map[string]string{
+			v1alpha1.LabelCluster: s.cluster.Name, v1alpha1.LabelComponent: etcd.Name,
+		}},
+		Data: map[string]string{
+			etcd.InitialMembersKey: strconv.Itoa(int(s.render.Replicas)), etcd.BootstrappedKey: "false",
+		},
+	}
+	if err := c.client.Create(ctx, state); err != nil {
+		return nil, fmt.Errorf("writing the state of etcd: %w", err)
+	}
+	return state, nil
+}
+
+func (c *Controller) rememberEtcd(ctx context.Context, state *corev1.ConfigMap) error {
+	updated := state.DeepCopy()
+	updated.Data[etcd.BootstrappedKey] = "true"
+	if err := c.client.Patch(ctx, updated, client.MergeFrom(state)); err != nil {
+		return fmt.Errorf("recording that etcd was formed: %w", err)
+	}
+	return nil
+}
+
+// scaleEtcd decides how many members there are to be, and changes etcd's own list of them where that is next.
+func (c *Controller) scaleEtcd(ctx context.Context, s *scope, state *corev1.ConfigMap, rollout component.Rollout) (etcd.Scaling, error) {
+	observed, err := c.observeEtcd(ctx, s)
+	if err != nil {
+		return etcd.Scaling{}, err
+	}
+	observed.Bootstrapped = state.Data[etcd.BootstrappedKey] == "true"
+	if !observed.Bootstrapped || observed.Settled() && rollout.Done {
+		return etcd.Scale(observed), nil
+	}
+	members, err := c.openMembers(ctx, s)
+	if err != nil {
+		// Members that can't be asked now are asked again: pods that restart are no failure of the cluster's.
+		log.FromContext(ctx).Info("etcd's member list is not to be had", "reason", err.Error())
+		return etcd.Scale(observed), nil
+	}
+	defer members.close()
+	observed.Members = members.list
+	scaling := etcd.Scale(observed)
+	if err := members.act(ctx, scaling); err != nil {
+		return etcd.Scaling{}, err
+	}
+	return scaling, nil
+}
+
+func (c *Controller) observeEtcd(ctx context.Context, s *scope) (etcd.Observed, error) {
+	observed := etcd.Observed{Wanted: s.render.Replicas}
+	set := &appsv1.StatefulSet{}
+	if err := c.live.Get(ctx, client.ObjectKey{Namespace: s.render.Namespace, Name: etcd.Name}, set); err == nil {
+		observed.Running = *set.Spec.Replicas
+	} else if !apierrors.IsNotFound(err) {
+		return observed, fmt.Errorf("reading etcd: %w", err)
+	}
+	servers := &appsv1.Deployment{}
+	if err := c.client.Get(ctx, client.ObjectKey{Namespace: s.render.Namespace, Name: apiserver.Name}, servers); apierrors.IsNotFound(err) {
+		return observed, nil
+	} else if err != nil {
+		return observed, fmt.Errorf("reading the API servers: %w", err)
+	}
+	observed.Used = apiserver.EtcdServers(servers)
+	rollout, err := apiserver.New().Observe(ctx, c.client, s.render.Namespace)
+	observed.UsedEverywhere = rollout.Done
+	return observed, err
+}

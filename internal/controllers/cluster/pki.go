@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/kube/apply"
+	"naru.dev/naru/internal/kube/conditions"
+)
+
+// pki makes and renews the cluster's certificates and kubeconfigs.
+func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
+	layout, err := pki.NewLayout(pki.Input{
+		Cluster: s.cluster.Name, Namespace: s.render.Namespace, FrontAddress: s.render.FrontAddress,
+		ServiceCIDR: s.render.ServiceCIDR, Port: s.render.Port,
+	})
+	if err != nil {
+		return fail(s, v1alpha1.ClusterPKIReady, err)
+	}
+	have, due, err := c.secrets(ctx, s, layout)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterPKIReady, err)
+	}
+	if err := s.keep(have); err != nil {
+		return fail(s, v1alpha1.ClusterPKIReady, err)
+	}
+	conditions.True(s.cluster, v1alpha1.ClusterPKIReady, v1alpha1.ReasonReady, "certificates are good until "+due.UTC().Format(time.DateOnly))
+	return next{after: due.Sub(c.clock.Now())}, nil
+}
+
+// secrets returns the content of all of a cluster's Secrets, after it has made what was missing.
+func (c *Controller) secrets(ctx context.Context, s *scope, layout pki.Layout) (pki.Secrets, time.Time, error) {
+	have, err := readSecrets(ctx, c.client, s.render.Namespace)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	now := c.clock.Now()
+	steps, due := layout.Plan(have, now)
+	if len(steps) == 0 {
+		return have, due, nil
+	}
+	// What the cache lacks may exist: an authority that is made twice would part a cluster from its nodes.
+	if have, err = readSecrets(ctx, c.live, s.render.Namespace); err != nil {
+		return nil, time.Time{}, err
+	}
+	steps, _ = layout.Plan(have, now)
+	for _, step := range steps {
+		data, err := step.Make(have, now)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		if err := c.writeSecret(ctx, s, step, data); err != nil {
+			return nil, time.Time{}, err
+		}
+		have[step.Name] = data
+	}
+	if len(steps) > 0 {
+		log.FromContext(ctx).Info("made certificates", "secrets", len(steps), "first", steps[0].Name, "why", steps[0].Why)
+	}
+	_, due = layout.Plan(have, now)
+	return have, due, nil
+}
+
+func readSecrets(ctx context.Context, reader client.Reader, namespace string) (pki.Secrets, error) {
+	list := &corev1.SecretList{}
+	if err := reader.List(ctx, list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelCluster}); err != nil {
+		return nil, fmt.Errorf("listing the cluster's secrets: %w", err)
+	}
+	have := pki.Secrets{}
+	for i := range list.Items {
+		have[list.Items[i].Name] = list.Items[i].Data
+	}
+	return have, nil
+}
+
+func (c *Controller) writeSecret(ctx context.Context, s *scope, step pki.Step, data map[string][]byte) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.render.Namespace, Name: step.Name,
+			Labels: map[string]string{v1alpha1.LabelCluster: s.cluster.Name, v1alpha1.LabelComponent: "pki"},
+		},
+		Type: corev1.SecretTypeOpaque,
+		Data: data,
+	}
+	if step.TLS {
+		secret.Type = corev1.SecretTypeTLS
+	}
+	if !step.Permanent {
+		return apply.Typed(ctx, c.client, secret)
+	}
+	if err := c.client.Create(ctx, secret); apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("secret %s/%s exists without the label %s: delete it, or the namespace, if nothing uses it",
+			secret.Namespace, secret.Name, v1alpha1.LabelCluster)
+	} else if err != nil {
+		return fmt.Errorf("writing secret %s: %w", secret.Name, err)
+	}
+	return nil
+}
+
+// keep adds to the scope what later phases use of the Secrets.
+func (s *scope) keep(have pki.Secrets) error {
+	for name, data := range have {
+		content, err := json.Marshal(data)
+		if err != nil {
+			return fmt.Errorf("hashing secret %s: %w", name, err)
+		}
+		s.render.Hashes[name] = component.ContentHash(content)
+	}
+	for _, name := range []string{pki.ControllerEtcdClient, pki.KonnectivityAgent, pki.MetricsServer} {
+		s.leaves[name] = have.Material(name)
+	}
+	for _, name := range []string{pki.CA, pki.EtcdCA} {
+		s.authorities[name] = have.Material(name)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"maps"
+	"strings"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/kube/conditions"
+)
+
+// scope is what one pass knows of a cluster. Each phase adds to it what the next ones need.
+type scope struct {
+	cluster *v1alpha1.Cluster
+	render  component.Scope
+	// leaves are the certificates that the controller itself uses or copies, authorities the CAs.
+	leaves      map[string]pki.Material
+	authorities map[string]pki.Material
+	// missing is what the servers lack; apiServers is how many API servers are ready.
+	missing    []string
+	apiServers int32
+	// serversSeen says that missing is complete as far as servers are concerned.
+	serversSeen bool
+	// answering says that the API answered through the front in this pass.
+	answering bool
+}
+
+func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
+	return &scope{
+		cluster: cluster,
+		leaves:  map[string]pki.Material{}, authorities: map[string]pki.Material{},
+		render: component.Scope{
+			Cluster: cluster.Name, Namespace: v1alpha1.Namespace(cluster.Name),
+			Replicas: cluster.Spec.ControlPlane.Replicas,
+			PodCIDR:  cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
+			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
+			HostingDNS: settings.HostingDNS, Registry: settings.Registry,
+			Hashes: map[string]string{},
+		},
+	}
+}
+
+func (s *scope) use(revision *v1alpha1.ClusterRevision) {
+	s.render.Version = revision.Spec.Version
+	s.render.EmulatedVersion = revision.Spec.EmulatedVersion
+	s.render.Images = maps.Clone(revision.Spec.Images)
+	s.cluster.Status.Revision = revision.Name
+}
+
+// parts are the conditions that Ready summarises, in the order of the phases.
+var parts = []string{
+	v1alpha1.ClusterEndpointReady, v1alpha1.ClusterRevisionReady, v1alpha1.ClusterPKIReady, v1alpha1.ClusterEtcdReady,
+	v1alpha1.ClusterControlPlaneReady, v1alpha1.ClusterBootstrapped,
+}
+
+// summarize sets Ready, and the condition of every phase that the pass did not come to for the first time.
+func (s *scope) summarize() {
+	if s.serversSeen && len(s.missing) > 0 {
+		conditions.False(s.cluster, v1alpha1.ClusterControlPlaneReady, v1alpha1.ReasonProgressing, strings.Join(s.missing, ", "))
+	} else if s.answering {
+		conditions.True(s.cluster, v1alpha1.ClusterControlPlaneReady, v1alpha1.ReasonReady, "all servers are available and the API answers through the front")
+	}
+	for i, part := range parts {
+		if conditions.Get(s.cluster, part) == nil {
+			conditions.False(s.cluster, part, v1alpha1.ReasonWaiting, "waiting for "+parts[max(i-1, 0)])
+		}
+	}
+	conditions.Summarize(s.cluster, v1alpha1.ClusterReady, v1alpha1.ReasonReady, "the cluster is ready", parts...)
+	if ready := conditions.Get(s.cluster, v1alpha1.ClusterReady); strings.Contains(ready.Message, "; ") {
+		// The first thing that is missing is the one that matters: the others follow from it.
+		ready.Message, _, _ = strings.Cut(ready.Message, "; waiting for ")
+	}
+	if conditions.IsTrue(s.cluster, v1alpha1.ClusterReady) {
+		s.cluster.Status.ObservedGeneration = s.cluster.Generation
+	}
+}

@@ -1,0 +1,124 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/controllermanager"
+	"naru.dev/naru/internal/controlplane/front"
+	"naru.dev/naru/internal/controlplane/isolation"
+	"naru.dev/naru/internal/controlplane/karpenter"
+	"naru.dev/naru/internal/controlplane/scheduler"
+)
+
+const answerTimeout = 2 * time.Second
+
+// servers keeps the API servers, the front before them, and what works on their objects.
+func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
+	for _, part := range []component.Component{isolation.New(), apiserver.New(), front.New()} {
+		if err := c.keep(ctx, s, part); err != nil {
+			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+		}
+	}
+	servers, err := c.watch(ctx, s, apiserver.New())
+	if err != nil {
+		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+	}
+	s.apiServers = servers.Ready
+	if _, err := c.watch(ctx, s, front.New()); err != nil {
+		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+	}
+	for _, part := range []component.Component{controllermanager.New(), scheduler.New()} {
+		if err := c.follower(ctx, s, part, servers); err != nil {
+			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+		}
+	}
+	s.serversSeen = true
+	return next{}, nil
+}
+
+// follower keeps what is a client of the API servers. It starts when the first of them answers, so that it does not
+// give up and back off before; it becomes a newer version after all of them.
+func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) error {
+	rollout, err := c.watch(ctx, s, part)
+	if err != nil {
+		return err
+	}
+	if servers.Done || !rollout.Exists && servers.Ready > 0 {
+		return c.keep(ctx, s, part)
+	}
+	return nil
+}
+
+// keep renders a component and applies what has changed of it.
+func (c *Controller) keep(ctx context.Context, s *scope, part component.Component) error {
+	objects, err := part.Render(s.render)
+	if err != nil {
+		return err
+	}
+	return c.keeper.Objects(ctx, objects...)
+}
+
+// watch observes a component and notes what it lacks.
+func (c *Controller) watch(ctx context.Context, s *scope, part component.Component) (component.Rollout, error) {
+	rollout, err := part.Observe(ctx, c.client, s.render.Namespace)
+	if err == nil && !rollout.Done {
+		s.missing = append(s.missing, rollout.Message)
+	}
+	return rollout, err
+}
+
+// answers asks the API for its readiness through the front. Until it answers, there is nothing to be done inside.
+func (c *Controller) answers(ctx context.Context, s *scope) (next, error) {
+	if s.apiServers == 0 {
+		s.missing = append(s.missing, "no API server is ready")
+		return next{stop: true}, nil
+	}
+	config, err := c.tenants.Config(ctx, s.cluster.Name)
+	if err != nil {
+		// The cache has not seen the kubeconfig that this pass wrote.
+		s.missing = append(s.missing, err.Error())
+		return next{stop: true, after: soon}, nil
+	}
+	version, err := askReady(ctx, config)
+	if err != nil {
+		s.missing = append(s.missing, "the API does not answer through the front: "+err.Error())
+		return next{stop: true, after: soon}, nil
+	}
+	s.answering = true
+	s.cluster.Status.Version = version
+	return next{}, nil
+}
+
+func askReady(ctx context.Context, config *rest.Config) (version string, err error) {
+	config.Timeout = answerTimeout
+	asker, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return "", fmt.Errorf("making a client: %w", err)
+	}
+	if err := asker.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
+		return "", fmt.Errorf("asking /readyz: %w", err)
+	}
+	info, err := asker.ServerVersion()
+	if err != nil {
+		return "", fmt.Errorf("asking /version: %w", err)
+	}
+	return info.GitVersion, nil
+}
+
+// autoscaler keeps Karpenter, which needs its kinds in the cluster.
+func (c *Controller) autoscaler(ctx context.Context, s *scope) (next, error) {
+	if err := c.keep(ctx, s, karpenter.New()); err != nil {
+		s.missing = append(s.missing, err.Error())
+		return next{}, err
+	}
+	_, err := c.watch(ctx, s, karpenter.New())
+	return next{}, err
+}

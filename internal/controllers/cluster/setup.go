@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"naru.dev/naru/api/v1alpha1"
+)
+
+const (
+	// workers is how many clusters are worked on at the same time.
+	workers = 8
+	// An attempt that failed is repeated soon, as most of what fails is about to be there.
+	firstRetry, lastRetry = 100 * time.Millisecond, 10 * time.Second
+)
+
+// SetupWithManager adds the controller to a manager.
+func (c *Controller) SetupWithManager(manager ctrl.Manager) error {
+	owner := handler.EnqueueRequestsFromMapFunc(ofNamespace)
+	return ctrl.NewControllerManagedBy(manager).
+		Named("cluster").
+		For(&v1alpha1.Cluster{}).
+		Watches(&appsv1.StatefulSet{}, owner).
+		Watches(&appsv1.Deployment{}, owner).
+		Watches(&appsv1.DaemonSet{}, owner).
+		Watches(&corev1.Service{}, owner).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ofSecret)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+			return requestFor(o.GetName())
+		})).
+		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(c.all)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(c)
+}
+
+func ofNamespace(_ context.Context, object client.Object) []reconcile.Request {
+	return requestFor(object.GetNamespace())
+}
+
+// ofSecret passes over the Secrets of machines, which are many and none of the control plane's.
+func ofSecret(_ context.Context, object client.Object) []reconcile.Request {
+	if object.GetLabels()[v1alpha1.LabelComponent] != "pki" {
+		return nil
+	}
+	return requestFor(object.GetNamespace())
+}
+
+func requestFor(namespace string) []reconcile.Request {
+	name := v1alpha1.ClusterOf(namespace)
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
+}
+
+// all reads the cache only, which does not fail once it is filled.
+func (c *Controller) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	clusters := &v1alpha1.ClusterList{}
+	if err := c.client.List(ctx, clusters); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range clusters.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: clusters.Items[i].Name}})
+	}
+	return requests
+}

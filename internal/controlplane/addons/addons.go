@@ -1,0 +1,61 @@
+// Package addons is what Naru puts into every managed cluster: its access rules, CoreDNS, the storage provisioner,
+// metrics-server and konnectivity's agents. Rendering is pure.
+package addons
+
+import (
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/kube/manifest"
+)
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+// Data is what the manifests of a cluster's add-ons depend on.
+type Data struct {
+	component.Scope
+	// CA is the cluster's authority, PEM.
+	CA []byte
+	// Agent is the certificate of konnectivity's agents, Metrics that of metrics-server.
+	Agent   pki.Material
+	Metrics pki.Material
+}
+
+// Base64 encodes for a Secret's data.
+func (Data) Base64(content []byte) string { return base64.StdEncoding.EncodeToString(content) }
+
+// AgentHash rolls the agents when their certificate is renewed.
+func (d Data) AgentHash() string { return component.ContentHash(d.Agent.Certificate) }
+
+// MetricsHash rolls metrics-server when its certificate is renewed.
+func (d Data) MetricsHash() string { return component.ContentHash(d.Metrics.Certificate) }
+
+// Render returns all objects, in the order in which they are to be applied.
+func Render(data Data) ([]*unstructured.Unstructured, error) {
+	names, err := fs.Glob(manifests, "manifests/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("listing add-ons: %w", err)
+	}
+	slices.Sort(names)
+	var objects []*unstructured.Unstructured
+	for _, name := range names {
+		text, err := manifests.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading add-on: %w", err)
+		}
+		rendered, err := manifest.Render("addons/"+name, string(text), data)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, rendered...)
+	}
+	return objects, nil
+}
