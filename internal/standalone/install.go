@@ -126,7 +126,7 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 		if objects, err = base.Objects(in); err != nil {
 			return "", err
 		}
-		return "", apply.Objects(ctx, c, objects...)
+		return "", awaitApplied(ctx, c, objects...)
 	})
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 	}
 	image, kind := base.Release(in)
 	err = u.step("registering Kubernetes "+u.built.Kubernetes, func() (string, error) {
-		return "", awaitApplied(ctx, c, image, kind)
+		return "", apply.Typed(ctx, c, image, kind)
 	})
 	if err != nil {
 		return err
@@ -155,12 +155,12 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 	return nil
 }
 
-// awaitApplied applies objects of kinds that may have been defined a moment ago.
-func awaitApplied(ctx context.Context, c client.Client, objects ...client.Object) error {
+// awaitApplied applies objects, some of whose kinds may have been defined a moment ago.
+func awaitApplied(ctx context.Context, c client.Client, objects ...*unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		err := apply.Typed(ctx, c, objects...)
+		err := apply.Objects(ctx, c, objects...)
 		if err == nil || !(meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			return err
 		}

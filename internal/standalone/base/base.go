@@ -16,6 +16,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/config"
+	"naru.dev/naru/internal/install"
 	"naru.dev/naru/internal/kube/manifest"
 	"naru.dev/naru/internal/standalone/layout"
 )
@@ -52,12 +53,11 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 	}
 	slices.Sort(names)
 	data := map[string]any{
-		"Images":             in.Images,
-		"RegistryAddress":    layout.RegistryAddress,
-		"RegistryChecksum":   in.RegistryChecksum,
-		"PublishAnnotation":  layout.PublishAnnotation,
-		"PushPort":           layout.PushPort,
-		"ControllerReplicas": min(in.Hosts, 2),
+		"Images":            in.Images,
+		"RegistryAddress":   layout.RegistryAddress,
+		"RegistryChecksum":  in.RegistryChecksum,
+		"PublishAnnotation": layout.PublishAnnotation,
+		"PushPort":          layout.PushPort,
 	}
 	for _, name := range names {
 		text, err := manifests.ReadFile(name)
@@ -70,7 +70,11 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, rendered...)
 	}
-	return objects, nil
+	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts})
+	if err != nil {
+		return nil, err
+	}
+	return append(objects, controller...), nil
 }
 
 // NamespaceObject returns Naru's namespace, which Secrets need before the rest is applied.
