@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"naru.dev/naru/internal/node/nodeconfig"
@@ -11,8 +10,11 @@ import (
 // capacityFiles generates what cadvisor reads the machine's size from
 // (github.com/google/cadvisor/lib machine/machine.go and utils/sysfs/sysfs.go):
 // MemTotal of /proc/meminfo, the clock and core ids of /proc/cpuinfo, and one
-// folder a processor below /sys/devices/system/cpu. Keys are paths below a
-// folder whose entries are then bound over /proc and /sys.
+// folder a processor below /sys/devices/system/cpu. The folders are empty:
+// with a topology the kubelet would put its pods into a cpuset of processors
+// 0 to n-1, which the machine may not have. Keys are paths below a folder
+// whose entries are then bound over /proc and /sys; one with a slash at its
+// end is a folder.
 func capacityFiles(capacity nodeconfig.Capacity) map[string]string {
 	cores := wholeCores(capacity.CPU)
 	files := map[string]string{
@@ -21,11 +23,10 @@ func capacityFiles(capacity nodeconfig.Capacity) map[string]string {
 		"cpu/online":   cpuRange(cores),
 		"cpu/possible": cpuRange(cores),
 		"cpu/present":  cpuRange(cores),
+		"node/":        "",
 	}
 	for i := range cores {
-		topology := path.Join("cpu", fmt.Sprintf("cpu%d", i), "topology")
-		files[path.Join(topology, "core_id")] = fmt.Sprintf("%d\n", i)
-		files[path.Join(topology, "physical_package_id")] = "0\n"
+		files[fmt.Sprintf("cpu/cpu%d/", i)] = ""
 	}
 	return files
 }

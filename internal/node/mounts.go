@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -113,12 +114,20 @@ func mountDevices() error {
 	return nil
 }
 
-// writeTree writes files below dir, making folders as needed.
+// writeTree writes files below dir, making folders as needed. A name that ends
+// in a slash is a folder.
 func writeTree(dir string, files map[string]string) error {
 	for name, content := range files {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		folder, isFolder := strings.CutSuffix(dir+"/"+name, "/")
+		if !isFolder {
+			folder = filepath.Dir(path)
+		}
+		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return fmt.Errorf("making folder of %s: %w", path, err)
+		}
+		if isFolder {
+			continue
 		}
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			return fmt.Errorf("writing %s: %w", path, err)

@@ -106,9 +106,6 @@ func bindCapacity(capacity nodeconfig.Capacity) error {
 	if err := writeTree(dir, capacityFiles(capacity)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "node"), 0o755); err != nil {
-		return fmt.Errorf("making empty NUMA folder: %w", err)
-	}
 	for source, target := range capacityBinds() {
 		if _, err := os.Stat(target); os.IsNotExist(err) {
 			continue
