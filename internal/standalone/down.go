@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -95,7 +96,16 @@ func awaitEnd(ctx context.Context, state layout.State, patience time.Duration) b
 }
 
 // cleanMachine removes what may be left of a platform that nobody runs any more.
+// What belongs to a platform that does run, from another state folder, stays.
 func cleanMachine(state layout.State) error {
+	release, err := daemon.ClaimMachine()
+	if errors.Is(err, daemon.ErrMachineTaken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
 	hierarchies, err := cgroup.Mounted()
 	if err != nil {
 		return err

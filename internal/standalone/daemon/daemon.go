@@ -41,6 +41,11 @@ func Run(ctx context.Context, state layout.State, log *slog.Logger) error {
 		return err
 	}
 	defer unlock()
+	release, err := ClaimMachine()
+	if err != nil {
+		return fmt.Errorf("starting on %s: %w", state, err)
+	}
+	defer release()
 	d, err := newDaemon(state, log)
 	if err != nil {
 		return err
