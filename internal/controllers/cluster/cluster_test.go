@@ -1,0 +1,216 @@
+package cluster
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/install"
+	"naru.dev/naru/internal/kube/apply"
+	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/tenant"
+	"naru.dev/naru/test/env"
+)
+
+var images = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "konnectivity-server",
+	"konnectivity-agent", "metrics-server", "local-path-provisioner", "busybox", "haproxy", "naru"}
+
+// start runs the controller against a real API server, in which no pod ever runs.
+func start(t *testing.T) client.Client {
+	t.Helper()
+	ctrl.SetLogger(logr.Discard())
+	config := env.Start(t)
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: server.Options{BindAddress: "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare(t, direct)
+	settings := DefaultSettings()
+	c := NewController(manager.GetClient(), manager.GetAPIReader(), tenant.New(manager.GetClient(), scheme), settings, clock.RealClock{})
+	if err := c.SetupWithManager(manager); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- manager.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return direct
+}
+
+func prepare(t *testing.T, c client.Client) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
+	if err := c.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := install.Render(install.Data{Image: "registry.naru.local/naru:test", Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := apply.Objects(t.Context(), c, objects...); err != nil {
+		t.Fatal(err)
+	}
+	release := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.37"}, Spec: v1alpha1.ReleaseSpec{Version: "1.37.1", Images: map[string]string{}}}
+	for _, name := range images {
+		release.Spec.Images[name] = "registry.naru.local/" + name + ":test"
+	}
+	if err := c.Create(t.Context(), release); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newCluster(name, version string) *v1alpha1.Cluster {
+	return &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ClusterSpec{
+		Version:      version,
+		ControlPlane: v1alpha1.ControlPlaneSpec{Replicas: 3},
+		Networking:   v1alpha1.NetworkingSpec{PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16"},
+	}}
+}
+
+// eventually reads object until check says that it is as it should be.
+func eventually(t *testing.T, c client.Client, object client.Object, check func() string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	last := "it was not read"
+	for {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			last = err.Error()
+		} else if last = check(); last == "" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%T %s: %s", object, object.GetName(), last)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestController(t *testing.T) {
+	c := start(t)
+
+	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) {
+		cluster := newCluster("demo", "1.37")
+		if err := c.Create(t.Context(), cluster); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "etcd"}}, func() string { return "" })
+		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}, func() string { return "" })
+		eventually(t, c, &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "front"}}, func() string { return "" })
+		eventually(t, c, cluster, func() string {
+			switch {
+			case cluster.Status.Endpoint.Port != 6443:
+				return "no port"
+			case !conditions.IsTrue(cluster, v1alpha1.ClusterPKIReady):
+				return "no certificates"
+			case conditions.Get(cluster, v1alpha1.ClusterReady) == nil:
+				return "no summary"
+			case conditions.IsTrue(cluster, v1alpha1.ClusterReady):
+				return "ready without a pod"
+			}
+			return ""
+		})
+	})
+
+	t.Run("when API servers are ready, it starts what works on their objects", func(t *testing.T) {
+		servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(servers), servers); err != nil {
+			t.Fatal(err)
+		}
+		servers.Status = appsv1.DeploymentStatus{ObservedGeneration: servers.Generation, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 1, AvailableReplicas: 1}
+		if err := c.Status().Update(t.Context(), servers); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+			eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
+		}
+	})
+
+	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) {
+		servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":7}}`))
+		if err := c.Patch(t.Context(), servers, patch); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, servers, func() string {
+			if *servers.Spec.Replicas != 3 {
+				return "replicas were not put right"
+			}
+			return ""
+		})
+	})
+
+	t.Run("when another cluster is created, it has another port", func(t *testing.T) {
+		other := newCluster("other", "1.37")
+		if err := c.Create(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, other, func() string {
+			if other.Status.Endpoint.Port != 6444 {
+				return "port is not 6444"
+			}
+			return ""
+		})
+	})
+
+	t.Run("when the version does not exist, it names those that do", func(t *testing.T) {
+		unknown := newCluster("unknown", "1.20")
+		if err := c.Create(t.Context(), unknown); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, c, unknown, func() string {
+			ready := conditions.Get(unknown, v1alpha1.ClusterReady)
+			if ready == nil || ready.Reason != v1alpha1.ReasonNotFound || !strings.Contains(ready.Message, "1.37") {
+				return "Ready does not name the releases"
+			}
+			return ""
+		})
+	})
+
+	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) {
+		kept := newCluster("kept", "1.37")
+		kept.Spec.DeletionProtection = true
+		if err := c.Create(t.Context(), kept); err != nil {
+			t.Fatal(err)
+		}
+		// The policy takes a moment to be in force.
+		eventually(t, c, kept, func() string {
+			err := c.Delete(t.Context(), kept, client.DryRunAll)
+			if err == nil || !strings.Contains(err.Error(), "spec.deletionProtection") {
+				return "the deletion was not refused"
+			}
+			return ""
+		})
+	})
+}
