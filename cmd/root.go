@@ -29,6 +29,7 @@ import (
 	"naru.dev/naru/cmd/scale"
 	"naru.dev/naru/cmd/status"
 	"naru.dev/naru/cmd/up"
+	"naru.dev/naru/cmd/verify"
 	versioncmd "naru.dev/naru/cmd/version"
 	"naru.dev/naru/internal/exitcode"
 	"naru.dev/naru/internal/explain"
@@ -83,6 +84,7 @@ func NewRootCommand() *cobra.Command {
 		logs.New(),
 		scale.New(),
 		status.New(),
+		verify.New(),
 		versioncmd.New(version),
 		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
