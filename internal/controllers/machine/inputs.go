@@ -23,10 +23,10 @@ const (
 	kubeProxySecret = "kubeconfig-kube-proxy"
 	agentSecret     = "kubeconfig-agent"
 	// registryService and registryCA are in Naru's own.
-	registryService          = "registry"
-	registryCA, registryName = "registry-ca", "ca.crt"
-	pauseImage               = "pause"
-	apiServerPort            = 6443
+	registryService         = "registry"
+	registryCA, registryKey = "registry-ca", corev1.TLSCertKey
+	pauseImage              = "pause"
+	apiServerPort           = 6443
 )
 
 // waitError says what is not there yet. It is no failure: whoever makes it is at work.
@@ -119,13 +119,13 @@ func (c *Controller) readRegistry(ctx context.Context, _ *scope, in *inputs) err
 		return &waitError{"the address of " + what}
 	}
 	in.cluster.RegistryAddress = net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(int(service.Spec.Ports[0].Port)))
-	var authority corev1.ConfigMap
-	if err := c.get(ctx, v1alpha1.SystemNamespace, registryCA, &authority, "the ConfigMap "+v1alpha1.SystemNamespace+"/"+registryCA); err != nil {
+	var authority corev1.Secret
+	what = "the Secret " + v1alpha1.SystemNamespace + "/" + registryCA
+	if err := c.get(ctx, v1alpha1.SystemNamespace, registryCA, &authority, what); err != nil {
 		return err
 	}
-	in.cluster.RegistryCA = []byte(authority.Data[registryName])
-	if len(in.cluster.RegistryCA) == 0 {
-		return &waitError{"key " + registryName + " of ConfigMap " + registryCA}
+	if in.cluster.RegistryCA = authority.Data[registryKey]; len(in.cluster.RegistryCA) == 0 {
+		return &waitError{"key " + registryKey + " of " + what}
 	}
 	return nil
 }
