@@ -25,8 +25,12 @@ type builder struct {
 	layers   map[string]layer
 }
 
-// nodeImage is the image whose layers are a node's root file system.
-const nodeImage = "node"
+// A node's root file system is made of the layers of this image; an embedded host's has
+// this layer on top.
+const (
+	nodeImage = "node"
+	hostLayer = "host-tools"
+)
 
 // own are Naru's own programs, by package.
 var own = map[string]string{"naru": ".", "hello": "./examples/hello"}
@@ -139,7 +143,7 @@ func (b *builder) assemble(all map[string]ImageSpec) (*Built, error) {
 		built.Images = append(built.Images, image)
 		built.images[name] = content
 	}
-	for _, name := range slices.Backward(all[nodeImage].Layers) {
+	for _, name := range slices.Backward(append(slices.Clone(all[nodeImage].Layers), hostLayer)) {
 		built.NodeRootfs = append(built.NodeRootfs, b.layers[name].rootfs())
 	}
 	return built, nil

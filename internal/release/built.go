@@ -12,8 +12,8 @@ type Built struct {
 	Minor string
 	// Kubernetes is the full version, "v1.37.1".
 	Kubernetes string
-	// NodeRootfs are the folders of a node's root file system, made to be the lower
-	// directories of an overlay: topmost first. Never write to them.
+	// NodeRootfs are the folders of an embedded host's root file system, made to be the
+	// lower directories of an overlay: topmost first. Never write to them.
 	NodeRootfs []string
 	// Images are the OCI images of the release, sorted by name.
 	Images []Image

@@ -9,40 +9,49 @@ import (
 	"strings"
 )
 
+// The variants of mmdebstrap that are used.
+const (
+	installed = "minbase"
+	unpacked  = "extract"
+)
+
 // debootstrap fills a folder with the file tree that a spec says.
 func (b *builder) debootstrap(ctx context.Context, step string, spec DebianSpec, rootfs string) error {
 	if len(spec.Programs) == 0 {
-		if err := mmdebstrap(ctx, step, "minbase", spec, rootfs); err != nil {
+		if err := mmdebstrap(ctx, step, installed, spec, rootfs); err != nil {
 			return err
 		}
 		return remove(rootfs, spec.Remove)
 	}
-	unpacked, err := b.cache.temporary()
+	scratch, err := b.cache.temporary()
 	if err != nil {
 		return err
 	}
 	err = func() error {
-		if err := mmdebstrap(ctx, step, "extract", spec, unpacked); err != nil {
+		if err := mmdebstrap(ctx, step, unpacked, spec, scratch); err != nil {
 			return err
 		}
-		return copyPrograms(unpacked, rootfs, spec.Programs)
+		return copyPrograms(scratch, rootfs, spec.Programs)
 	}()
-	return errors.Join(err, os.RemoveAll(unpacked))
+	return errors.Join(err, os.RemoveAll(scratch))
 }
 
 func mmdebstrap(ctx context.Context, step, variant string, spec DebianSpec, rootfs string) error {
+	args := []string{
+		"mmdebstrap", "--mode=root", "--format=directory", "--variant=" + variant,
+		"--include=" + strings.Join(spec.Packages, ","),
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+	}
+	if variant == installed {
+		args = append(args, "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+	}
 	_, err := tool{
 		step: step,
 		// The date that some packages write into what they generate.
-		env: []string{"SOURCE_DATE_EPOCH=0"},
-		args: []string{
-			"mmdebstrap", "--mode=root", "--format=directory", "--variant=" + variant,
-			"--include=" + strings.Join(spec.Packages, ","),
-			"--dpkgopt=path-exclude=/usr/share/doc/*",
-			"--dpkgopt=path-exclude=/usr/share/man/*",
-			"--dpkgopt=path-exclude=/usr/share/locale/*",
-			spec.Suite, rootfs,
-		},
+		env:  []string{"SOURCE_DATE_EPOCH=0"},
+		args: append(args, spec.Suite, rootfs),
 	}.run(ctx)
 	return err
 }

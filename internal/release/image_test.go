@@ -207,6 +207,9 @@ func TestSpecsOfTheSourceTree(t *testing.T) {
 	if _, ok := all.images[nodeImage]; !ok {
 		t.Errorf("there is no image %s", nodeImage)
 	}
+	if _, ok := all.layers[hostLayer]; !ok {
+		t.Errorf("there is no layer %s", hostLayer)
+	}
 }
 
 func TestReadSpecs(t *testing.T) {
