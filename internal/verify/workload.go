@@ -53,7 +53,7 @@ func (t *tenant) workload(ctx context.Context, s *suite, takes capacity) {
 		return func(ctx context.Context) (string, error) { return eventually(ctx, try) }
 	}
 	get := func(host string) probe {
-		return wants(page, "wget", "-q", "-T", "5", "-O", "-", fmt.Sprintf("http://%s:%d/", host, port))
+		return wants(page, "timeout", "5", "wget", "-q", "-O", "-", fmt.Sprintf("http://%s:%d/", host, port))
 	}
 	s.check(ctx, checkDNS, probeTime, patient(resolve))
 	s.check(ctx, checkNetwork, probeTime, patient(get(server.Status.PodIP)))

@@ -57,7 +57,7 @@ func testNetwork(t *testing.T, w *world, c *cluster, clients []string) {
 		t.Run("when a pod connects to pods of all nodes, each answers", func(t *testing.T) {
 			seen := map[string]bool{}
 			for _, server := range servers {
-				got, err := w.shell(t.Context(), c, client, "wget -qO- -T 3 http://"+server.Status.PodIP+":8080")
+				got, err := w.shell(t.Context(), c, client, "timeout 3 wget -qO- http://"+server.Status.PodIP+":8080")
 				if err != nil || !strings.Contains(got, server.Name) {
 					t.Errorf("%s on %s: got %q, %v", server.Name, server.Spec.NodeName, got, err)
 				}
@@ -70,7 +70,7 @@ func testNetwork(t *testing.T, w *world, c *cluster, clients []string) {
 		for _, name := range []string{"hello", "hello.default", "hello.default.svc.cluster.local"} {
 			t.Run("when a pod asks for the Service as "+name+", it is answered", func(t *testing.T) {
 				eventually(t, "an answer", 30*time.Second, func(ctx context.Context) error {
-					got, err := w.shell(ctx, c, client, "wget -qO- -T 3 http://"+name)
+					got, err := w.shell(ctx, c, client, "timeout 3 wget -qO- http://"+name)
 					if err == nil && !strings.HasPrefix(got, "Hello from hello-") {
 						return fmt.Errorf("got %q", got)
 					}
@@ -80,7 +80,7 @@ func testNetwork(t *testing.T, w *world, c *cluster, clients []string) {
 		}
 	}
 	t.Run("when a Service is asked many times, pods of several nodes answer", func(t *testing.T) {
-		got, err := w.shell(t.Context(), c, clients[0], "for i in $(seq 30); do wget -qO- -T 3 http://hello; done")
+		got, err := w.shell(t.Context(), c, clients[0], "for i in $(seq 30); do timeout 3 wget -qO- http://hello; done")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +197,7 @@ func testAutoscaler(t *testing.T, w *world, c *cluster, client string) {
 	})
 	t.Run("when the application is busy, it gets more pods", func(t *testing.T) {
 		helloPods(t, c)
-		load, err := w.cli.Command(t.Context(), c.name, "exec", client, "--", "sh", "-c", "while :; do wget -qO /dev/null -T 5 'http://hello/burn?ms=60'; sleep 0.06; done")
+		load, err := w.cli.Command(t.Context(), c.name, "exec", client, "--", "sh", "-c", "while :; do timeout 5 wget -qO /dev/null 'http://hello/burn?ms=60'; sleep 0.06; done")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,7 +74,7 @@ func equalRanges(t *testing.T, w *world, clusters ...*cluster) {
 	for _, c := range clusters {
 		awaitPods(t, c, "who", "asker")
 		eventually(t, "answer in "+c.name, 30*time.Second, func(ctx context.Context) error {
-			got, err := w.shell(ctx, c, "asker", "wget -qO- -T 3 http://"+sharedAddress)
+			got, err := w.shell(ctx, c, "asker", "timeout 3 wget -qO- http://"+sharedAddress)
 			if err == nil && !strings.HasSuffix(strings.TrimSpace(got), "on node "+c.name) {
 				return fmt.Errorf("another cluster's server answered: %s", got)
 			}

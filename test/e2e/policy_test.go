@@ -26,7 +26,7 @@ func testPolicy(t *testing.T, w *world, c *cluster, stranger string) {
 	reaches := func(from, to string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			// 404 is an answer, too: nothing may have been written yet.
-			_, err := w.shell(ctx, c, from, "wget -S -qO- -T 3 http://"+to+"/healthz")
+			_, err := w.shell(ctx, c, from, "timeout 3 wget -S -qO- http://"+to+"/healthz")
 			return err
 		}
 	}
