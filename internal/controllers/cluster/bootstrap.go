@@ -24,6 +24,9 @@ import (
 // again is how often a cluster's own objects are applied when nothing has changed: somebody may have changed them.
 const again = 10 * time.Minute
 
+// requestsAtOnce to a cluster's API while its own objects are applied.
+const requestsAtOnce = 8
+
 // inside remembers what was applied in which cluster.
 type inside struct {
 	now  func() time.Time
@@ -75,7 +78,7 @@ func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 		if err != nil {
 			return fail(s, v1alpha1.ClusterBootstrapped, err)
 		}
-		if err := apply.Objects(ctx, tenant, objects...); err != nil {
+		if err := apply.Concurrently(ctx, tenant, requestsAtOnce, objects...); err != nil {
 			return fail(s, v1alpha1.ClusterBootstrapped, err)
 		}
 		c.remember(s.cluster.Name, hash)

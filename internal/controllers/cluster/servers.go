@@ -22,16 +22,20 @@ const answerTimeout = 2 * time.Second
 
 // servers keeps the API servers, the front before them, and what works on their objects.
 func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
-	for _, part := range []component.Component{isolation.New(), apiserver.New(), front.New()} {
-		if err := c.keep(ctx, s, part); err != nil {
-			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
-		}
-	}
 	servers, err := c.watch(ctx, s, apiserver.New())
 	if err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
 	s.apiServers = servers.Ready
+	s.render.APIServers = apiServers(servers, s.render.Replicas)
+	for _, part := range []component.Component{isolation.New(), apiserver.New(), front.New()} {
+		if err := c.keep(ctx, s, part); err != nil {
+			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+		}
+	}
+	if servers.Wanted < s.render.Replicas {
+		s.missing = append(s.missing, fmt.Sprintf("%d more API servers are to come", s.render.Replicas-servers.Wanted))
+	}
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
@@ -42,6 +46,15 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	}
 	s.serversSeen = true
 	return next{}, nil
+}
+
+// apiServers is how many API servers are to run now. A new cluster's first one writes what every cluster begins with;
+// others that start at the same time would only take its processor time, and everything waits for the first.
+func apiServers(observed component.Rollout, wanted int32) int32 {
+	if !observed.Exists || observed.Wanted == 1 && observed.Ready == 0 {
+		return 1
+	}
+	return wanted
 }
 
 // follower keeps what is a client of the API servers. It starts when the first of them answers, so that it does not

@@ -23,8 +23,9 @@ type Scope struct {
 	EmulatedVersion string
 	// Images maps an image's name to its reference.
 	Images map[string]string
-	// Replicas of the API server that are wanted.
-	Replicas int32
+	// Replicas of the API server that are wanted in the end, APIServers how many are to run now.
+	Replicas   int32
+	APIServers int32
 	// EtcdReplicas is how many members run, EtcdServers how many of them, from the first, the API servers
 	// use: while members are added or removed the two differ.
 	EtcdReplicas int32

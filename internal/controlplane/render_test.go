@@ -1,0 +1,116 @@
+// Package controlplane holds the packages that say what a control plane looks like, and the test of all they render.
+package controlplane
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"naru.dev/naru/internal/controlplane/addons"
+	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/controllermanager"
+	"naru.dev/naru/internal/controlplane/etcd"
+	"naru.dev/naru/internal/controlplane/front"
+	"naru.dev/naru/internal/controlplane/front/endpoint"
+	"naru.dev/naru/internal/controlplane/isolation"
+	"naru.dev/naru/internal/controlplane/karpenter"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/controlplane/scheduler"
+	"naru.dev/naru/test/golden"
+)
+
+func scope(replicas int32) component.Scope {
+	s := component.Scope{
+		Cluster: "demo", Namespace: "naru-demo", Version: "1.37.1",
+		Replicas: replicas, APIServers: replicas, EtcdReplicas: replicas, EtcdServers: replicas,
+		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", FrontAddress: "100.65.1.2", Port: 6443,
+		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16", HostingDNS: "100.65.0.10", Registry: "100.65.0.20",
+		Images: map[string]string{}, Hashes: map[string]string{},
+	}
+	for _, image := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "haproxy", "naru", "coredns",
+		"konnectivity-server", "konnectivity-agent", "metrics-server", "local-path-provisioner", "busybox"} {
+		s.Images[image] = "registry.naru.local/" + image + ":v1"
+	}
+	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server",
+		"kubeconfig-controller-manager", "kubeconfig-scheduler", "kubeconfig-karpenter"} {
+		s.Hashes[secret] = "hash of " + secret
+	}
+	return s
+}
+
+func components() map[string]component.Component {
+	return map[string]component.Component{
+		"apiserver": apiserver.New(), "controllermanager": controllermanager.New(), "endpoint": endpoint.New(), "etcd": etcd.New(),
+		"front": front.New(), "isolation": isolation.New(), "karpenter": karpenter.New(), "scheduler": scheduler.New(),
+	}
+}
+
+func TestRender(t *testing.T) {
+	for form, replicas := range map[string]int32{"ha": 3, "small": 1} {
+		for name, part := range components() {
+			t.Run("when the form is "+form+", it renders "+name+" as committed", func(t *testing.T) {
+				objects, err := part.Render(scope(replicas))
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.Objects(t, form+"/"+name+".yaml", objects)
+			})
+		}
+	}
+	t.Run("when the cluster has an address, it renders the add-ons as committed", func(t *testing.T) {
+		material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
+		objects, err := addons.Render(addons.Data{Scope: scope(3), CA: []byte("ca\n"), Agent: material, Metrics: material})
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Objects(t, "addons.yaml", objects)
+	})
+}
+
+func TestEveryPodIsHardened(t *testing.T) {
+	for name, part := range components() {
+		objects, err := part.Render(scope(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range objects {
+			pod, ok, _ := unstructured.NestedMap(object.Object, "spec", "template", "spec")
+			if !ok {
+				continue
+			}
+			t.Run("when "+name+" runs, it has no root, no token and no right to more", func(t *testing.T) {
+				check(t, pod)
+			})
+		}
+	}
+}
+
+func check(t *testing.T, pod map[string]any) {
+	t.Helper()
+	expect := func(want any, fields ...string) {
+		t.Helper()
+		if got, _, _ := unstructured.NestedFieldNoCopy(pod, fields...); got != want {
+			t.Errorf("%v is %v, want %v", fields, got, want)
+		}
+	}
+	expect(false, "automountServiceAccountToken")
+	expect(true, "securityContext", "runAsNonRoot")
+	expect("RuntimeDefault", "securityContext", "seccompProfile", "type")
+	for _, list := range []string{"initContainers", "containers"} {
+		containers, _, _ := unstructured.NestedSlice(pod, list)
+		for _, each := range containers {
+			container := each.(map[string]any)
+			security := container["securityContext"].(map[string]any)
+			if security["readOnlyRootFilesystem"] != true || security["allowPrivilegeEscalation"] != false {
+				t.Errorf("%s: %v", container["name"], security)
+			}
+			resources := container["resources"].(map[string]any)
+			if keys := slices.Sorted(maps.Keys(resources)); !slices.Equal(keys, []string{"limits", "requests"}) {
+				t.Errorf("%s has %v", container["name"], keys)
+			}
+		}
+	}
+}
