@@ -22,6 +22,7 @@ import (
 	"naru.dev/naru/cmd/etcd"
 	"naru.dev/naru/cmd/get"
 	"naru.dev/naru/cmd/image"
+	"naru.dev/naru/cmd/karpenter"
 	"naru.dev/naru/cmd/kubeconfig"
 	"naru.dev/naru/cmd/logs"
 	"naru.dev/naru/cmd/node"
@@ -92,6 +93,7 @@ func NewRootCommand() *cobra.Command {
 		daemon.New(),
 		down.New(),
 		etcd.NewEtcdCommand(),
+		karpenter.NewKarpenterCommand(),
 		node.New(),
 		up.New(),
 	)
