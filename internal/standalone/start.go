@@ -17,9 +17,8 @@ func (u *upper) start(ctx context.Context) error {
 	if err := raiseSysctls(u.State); err != nil {
 		return err
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding own executable: %w", err)
+	if err := installProgram(u.State); err != nil {
+		return err
 	}
 	log, err := os.OpenFile(u.State.DaemonLog(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
@@ -27,7 +26,7 @@ func (u *upper) start(ctx context.Context) error {
 	}
 	defer log.Close()
 	// Not CommandContext: the daemon outlives this process and its context.
-	c := exec.Command(executable, "daemon", "--state-dir", string(u.State))
+	c := exec.Command(u.State.Program(), "daemon", "--state-dir", string(u.State))
 	c.Dir = "/"
 	c.Stdout, c.Stderr = log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

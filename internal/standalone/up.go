@@ -79,9 +79,12 @@ func decideHosts(options Options, running bool) (int, error) {
 	if asked == 0 || asked == spec.Hosts {
 		return spec.Hosts, nil
 	}
-	if running || asked < spec.Hosts {
-		return 0, fmt.Errorf("--hosts %d can't be: this platform has %d; "+
-			`run "naru down --purge" first, which deletes all its clusters, to begin with another number`, asked, spec.Hosts)
+	if asked < spec.Hosts {
+		return 0, fmt.Errorf("--hosts %d can't be: this platform has %d, and etcd's members and volumes live on them; "+
+			`to begin anew run "naru down --purge", which deletes all clusters`, asked, spec.Hosts)
+	}
+	if running {
+		return 0, fmt.Errorf(`--hosts %d can't be while the platform runs with %d: run "naru down" first`, asked, spec.Hosts)
 	}
 	return asked, nil
 }
@@ -147,7 +150,7 @@ func (u *upper) prepare() error {
 	spec := layout.Spec{
 		Hosts:      u.hosts,
 		Kubernetes: u.built.Kubernetes,
-		Rootfs:     u.built.NodeRootfs,
+		Rootfs:     rootfsNames(u.State, u.built.NodeRootfs),
 		Images:     u.built.Refs(),
 		Archives:   names,
 	}
@@ -156,7 +159,7 @@ func (u *upper) prepare() error {
 		// with: kubeadm has written them into its static pods.
 		spec.Kubernetes = old.Kubernetes
 		if equalSpecs(old, spec) {
-			return u.ensureArchives(spec)
+			return u.ensureFiles(spec)
 		}
 	}
 	u.changed = true
@@ -166,10 +169,18 @@ func (u *upper) prepare() error {
 	if err := layout.WriteFile(u.State.Marker(), []byte("The state of naru; \"naru down --purge\" deletes it.\n"), 0o644); err != nil {
 		return err
 	}
-	if err := u.ensureArchives(spec); err != nil {
+	if err := u.ensureFiles(spec); err != nil {
 		return err
 	}
 	return u.State.WriteSpec(spec)
+}
+
+// ensureFiles makes what a platform's description names.
+func (u *upper) ensureFiles(spec layout.Spec) error {
+	if err := u.ensureArchives(spec); err != nil {
+		return err
+	}
+	return u.ensureRootfs(spec)
 }
 
 func equalSpecs(a, b layout.Spec) bool {

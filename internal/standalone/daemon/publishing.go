@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"naru.dev/naru/internal/standalone/layout"
@@ -47,8 +49,30 @@ func (d *Daemon) publishServices(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading hosting kubeconfig: %w", err)
 	}
+	if err := awaitReady(ctx, config); err != nil {
+		return err
+	}
 	publisher := &publish.Publisher{Dial: d.dialPod, Report: d.report}
 	return publisher.Run(ctx, config)
+}
+
+// awaitReady waits until the hosting API serves everything, its own roles
+// included; watching earlier would be refused and slowed down.
+func awaitReady(ctx context.Context, config *rest.Config) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making client of the hosting cluster: %w", err)
+	}
+	for {
+		if client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // writeKubeconfig makes the machine's kubeconfig of kubeadm's, once that is there.

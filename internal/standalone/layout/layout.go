@@ -102,6 +102,13 @@ func (s State) RegistryCA() string { return s.path("trust", "registry-ca.crt") }
 // Images holds the archive that hosts import.
 func (s State) Images() string { return s.path("images") }
 
+// Rootfs holds the hosts' lower folders. They are the state's own, for a build
+// cache may be emptied at any time.
+func (s State) Rootfs() string { return s.path("rootfs") }
+
+// Program is the naru that the daemon runs and the hosts see.
+func (s State) Program() string { return s.path("bin", "naru") }
+
 // Hosts holds a folder a host.
 func (s State) Hosts() string { return s.path("hosts") }
 

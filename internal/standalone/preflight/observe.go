@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"naru.dev/naru/internal/standalone/cgroup"
+	"naru.dev/naru/internal/standalone/thread"
 )
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
@@ -59,20 +59,15 @@ func nearestExisting(path string) string {
 
 // isolated runs f on a throw-away thread with mount and network namespaces of its own.
 func isolated(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its namespaces
-		done <- func() error {
-			if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("making namespaces: %w", err)
-			}
-			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-				return fmt.Errorf("keeping mounts private: %w", err)
-			}
-			return f()
-		}()
-	}()
-	return <-done
+	return thread.Throwaway(func() error {
+		if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("making namespaces: %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("keeping mounts private: %w", err)
+		}
+		return f()
+	})
 }
 
 // tryFeatures makes one of each kind of thing that the hosts will make.

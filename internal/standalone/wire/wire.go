@@ -15,6 +15,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"naru.dev/naru/internal/standalone/thread"
 )
 
 // bridgeName is the bridge's name inside the wire's namespace.
@@ -26,7 +28,7 @@ type Namespace struct{ handle netns.NsHandle }
 // NewNamespace makes an empty network namespace.
 func NewNamespace() (*Namespace, error) {
 	var made netns.NsHandle
-	err := onThread(func() error {
+	err := thread.Throwaway(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("making a network namespace: %w", err)
 		}
@@ -38,18 +40,6 @@ func NewNamespace() (*Namespace, error) {
 		return nil
 	})
 	return &Namespace{handle: made}, err
-}
-
-// onThread runs f on a thread that is thrown away afterwards, so that its
-// namespaces may be changed freely.
-func onThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
-		done <- f()
-	}()
-	return <-done
 }
 
 // Close lets go of the namespace, which ends with its last process.
