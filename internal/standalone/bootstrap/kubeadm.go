@@ -107,12 +107,14 @@ func clusterConfiguration(spec layout.Spec) map[string]any {
 	return c
 }
 
-// leaderElection lets another host's controllers take over within seconds.
+// leaderElection is patient: a controller that can't renew within the deadline
+// ends itself, and on a machine that is busy booting clusters a write to etcd
+// can take seconds. The first start takes the lease at once either way.
 func leaderElection() []arg {
 	return []arg{
-		{"leader-elect-lease-duration", "6s"},
-		{"leader-elect-renew-deadline", "4s"},
-		{"leader-elect-retry-period", "1s"},
+		{"leader-elect-lease-duration", "25s"},
+		{"leader-elect-renew-deadline", "20s"},
+		{"leader-elect-retry-period", "2s"},
 	}
 }
 
