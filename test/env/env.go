@@ -54,6 +54,16 @@ func Start(t *testing.T) *rest.Config {
 	return started
 }
 
+// Program returns the path of one of Naru's own binaries, for a test that runs more than Start does.
+func Program(t *testing.T, name string) string {
+	t.Helper()
+	folder, err := link(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(folder, name)
+}
+
 // link gathers the programs in one folder under the names that they go by.
 func link(folder string) (string, error) {
 	cache, err := release.FindCache("")
@@ -61,7 +71,8 @@ func link(folder string) (string, error) {
 		return "", err
 	}
 	for name, pattern := range map[string]string{
-		"etcd": "bin/etcd/*/etcd", "kube-apiserver": "bin/kubernetes/*/kubernetes", "kubectl": "bin/kubernetes/*/kubectl",
+		"etcd": "bin/etcd/*/etcd", "kubectl": "bin/kubernetes/*/kubectl",
+		"kube-apiserver": "bin/kubernetes/*/kubernetes", "kube-controller-manager": "bin/kubernetes/*/kubernetes",
 	} {
 		program, err := newest(filepath.Join(cache, pattern))
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -234,17 +235,19 @@ func pending(t *testing.T, w *world) {
 
 func deleted(t *testing.T, w *world) {
 	w.remove(t, w.group(t.Context(), "workers"))
-	for what, list := range map[string]client.ObjectList{
-		"machines":     &v1alpha1.MachineList{},
-		"NodeClaims":   &karpenter.NodeClaimList{},
-		"NodePools":    &karpenter.NodePoolList{},
-		"node classes": &v1alpha1.NaruNodeClassList{},
+	for _, list := range []client.ObjectList{
+		&v1alpha1.MachineList{}, &v1alpha1.NaruNodeClassList{}, &karpenter.NodePoolList{}, &karpenter.NodeClaimList{},
 	} {
-		if err := w.List(t.Context(), list); err != nil && !strings.Contains(err.Error(), "no kind") {
-			t.Errorf("listing %s: %v", what, err)
+		must(t, w.List(t.Context(), list))
+		if left := meta.LenList(list); left > 0 {
+			t.Errorf("%d objects are left in a %T", left, list)
 		}
 	}
-	if left := len(w.machines(t.Context(), "workers")); left > 0 {
-		t.Errorf("%d machines are left", left)
+	var nodes corev1.NodeList
+	must(t, w.List(t.Context(), &nodes, client.HasLabels{v1alpha1.LabelNodeGroup}))
+	var pods corev1.PodList
+	must(t, w.List(t.Context(), &pods, client.InNamespace(namespace)))
+	if len(nodes.Items)+len(pods.Items) > 0 {
+		t.Errorf("%d nodes and %d node pods are left", len(nodes.Items), len(pods.Items))
 	}
 }

@@ -58,7 +58,7 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 	if err := w.Get(ctx, client.ObjectKey{Name: pod.Name}, &node); client.IgnoreNotFound(err) != nil {
 		return err
 	} else if err == nil {
-		return w.untaint(ctx, &node)
+		return w.report(ctx, &node)
 	}
 	var secret corev1.Secret
 	if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod.Name + "-bootstrap"}, &secret); err != nil {
@@ -72,17 +72,26 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 		ObjectMeta: metav1.ObjectMeta{Name: files.Name, Labels: files.Labels},
 		Spec:       corev1.NodeSpec{ProviderID: files.ProviderID, Taints: files.Taints},
 	}
-	if err := w.Create(ctx, &node); err != nil {
+	return w.Create(ctx, &node)
+}
+
+// report says that a node is ready, and of what size, as its machine class promises.
+func (w *world) report(ctx context.Context, node *corev1.Node) error {
+	if len(node.Status.Conditions) > 0 {
+		return w.untaint(ctx, node)
+	}
+	var class v1alpha1.MachineClass
+	if err := w.Get(ctx, client.ObjectKey{Name: node.Labels[v1alpha1.LabelMachineClass]}, &class); err != nil {
 		return err
 	}
 	capacity := corev1.ResourceList{
-		corev1.ResourceCPU:    *resource.NewMilliQuantity(files.Capacity.CPU, resource.DecimalSI),
-		corev1.ResourceMemory: *resource.NewQuantity(files.Capacity.Memory, resource.BinarySI),
-		corev1.ResourcePods:   *resource.NewQuantity(int64(files.Capacity.Pods), resource.DecimalSI),
+		corev1.ResourceCPU:    class.Spec.CPU,
+		corev1.ResourceMemory: class.Spec.Memory,
+		corev1.ResourcePods:   *resource.NewQuantity(int64(class.Spec.Pods), resource.DecimalSI),
 	}
 	node.Status.Capacity, node.Status.Allocatable = capacity, capacity
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
-	return w.Status().Update(ctx, &node)
+	return w.Status().Update(ctx, node)
 }
 
 // untaint is the controller manager's part: the taint that every node is born with goes when it is ready.

@@ -8,12 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,10 +30,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/karpenter/pkg/apis"
 	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/yaml"
 
 	"naru.dev/naru/api/v1alpha1"
-	"naru.dev/naru/config"
 	"naru.dev/naru/internal/autoscale"
 	"naru.dev/naru/internal/controllers/csr"
 	"naru.dev/naru/internal/controllers/machine"
@@ -44,12 +41,14 @@ import (
 	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/kube/tenantwatch"
 	"naru.dev/naru/internal/machines/pod"
+	"naru.dev/naru/test/env"
 )
 
 const (
 	cluster   = "demo"
 	namespace = "naru-demo"
-	patience  = 90 * time.Second
+	// patience is long, since Karpenter looks at some things once a minute only.
+	patience = 3 * time.Minute
 )
 
 // world is one API server that is the hosting cluster and the managed one at once: the two meet only through clients.
@@ -80,38 +79,24 @@ func must(t *testing.T, err error) {
 // newWorld starts everything and stops it with the test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	server := &envtest.Environment{BinaryAssetsDirectory: os.Getenv("NARU_TEST_ASSETS"), CRDs: definitions(t)}
-	server.ControlPlane.GetAPIServer().Configure().Append("enable-bootstrap-token-auth", "true")
-	config, err := server.Start()
+	config := env.Start(t)
+	_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: apis.CRDs})
 	must(t, err)
-	t.Cleanup(func() { _ = server.Stop() })
 	config.QPS, config.Burst = 200, 400
 	c, err := client.New(config, client.Options{Scheme: newScheme(t)})
 	must(t, err)
 	w := &world{Client: c, config: config}
 	w.furnish(t)
 	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(stop)
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
 	w.startControllerManager(ctx, t)
-	w.startNaru(ctx, t)
-	go w.playMachines(ctx, t)
+	w.startNaru(ctx, t, &running)
+	running.Go(func() { w.playMachines(ctx, t) })
 	return w
-}
-
-func definitions(t *testing.T) []*apiextensionsv1.CustomResourceDefinition {
-	t.Helper()
-	all := apis.CRDs
-	for _, document := range strings.Split(string(config.HostingCRDs())+"\n---\n"+string(config.TenantCRDs()), "\n---\n") {
-		if strings.TrimSpace(document) == "" {
-			continue
-		}
-		definition := &apiextensionsv1.CustomResourceDefinition{}
-		must(t, yaml.Unmarshal([]byte(document), definition))
-		if definition.Name != "" {
-			all = append(all, definition)
-		}
-	}
-	return all
 }
 
 // furnish makes what `naru up` and the cluster's controller would have made.
@@ -137,7 +122,7 @@ func (w *world) furnish(t *testing.T) {
 		KubernetesVersion: "1.37.1", OS: "Debian", Image: "registry.naru.local/node:1.37.1"}})
 	w.create(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "registry"},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}}})
-	w.create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "registry-ca"}, Data: map[string]string{"ca.crt": "x"}})
+	w.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "registry-ca"}, Data: map[string][]byte{"tls.crt": []byte("x")}})
 	for name, data := range map[string]map[string][]byte{
 		"ca":                    {"tls.crt": w.config.CAData},
 		"kubeconfig-kube-proxy": {"kubeconfig": []byte("x")},
@@ -175,13 +160,13 @@ func (w *world) startControllerManager(ctx context.Context, t *testing.T) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, os.WriteFile(path, w.kubeconfig(t), 0o600))
-	command := exec.CommandContext(ctx, filepath.Join(os.Getenv("NARU_TEST_ASSETS"), "kube-controller-manager"),
+	command := exec.CommandContext(ctx, env.Program(t, "kube-controller-manager"),
 		"--kubeconfig="+path, "--controllers=garbage-collector-controller", "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials=false")
 	must(t, command.Start())
 	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
 }
 
-func (w *world) startNaru(ctx context.Context, t *testing.T) {
+func (w *world) startNaru(ctx context.Context, t *testing.T, running *sync.WaitGroup) {
 	t.Helper()
 	log := zap.New(zap.ConsoleEncoder(), zap.WriteTo(logFile(t)))
 	ctrl.SetLogger(log)
@@ -198,16 +183,12 @@ func (w *world) startNaru(ctx context.Context, t *testing.T) {
 	must(t, nodegroup.NewController(hosting, tenants).SetupWithManager(manager))
 	must(t, csr.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(manager, watches))
 	run := func(what string, run func() error) {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
+		running.Go(func() {
 			if err := run(); err != nil && ctx.Err() == nil {
 				t.Errorf("%s has ended: %v", what, err)
 			}
-		}()
-		t.Cleanup(func() { <-done })
+		})
 	}
-	// Cleanups run last to first: the context ends before these wait.
 	run("the manager", func() error { return manager.Start(ctx) })
 	run("Karpenter", func() error {
 		return autoscale.Run(ctx, autoscale.Config{Cluster: cluster, Tenant: w.config, Hosting: w.config, HealthAddress: "0", MetricsAddress: "0", Log: log})
