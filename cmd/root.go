@@ -46,11 +46,7 @@ func Execute() int {
 	// A second Ctrl-C ends the process at once.
 	context.AfterFunc(ctx, stop)
 	err := NewRootCommand().ExecuteContext(ctx)
-	var ran ranError
-	if err != nil && !errors.As(err, &ran) {
-		err = explain.Usage(err) // cobra's own: flags that are missing or exclude each other
-	}
-	text, code := explain.Error(err)
+	text, code := tell(err)
 	if code == exitcode.Failed && ctx.Err() != nil {
 		text, code = "interrupted", exitcode.Interrupted
 	}
@@ -99,6 +95,15 @@ func NewRootCommand() *cobra.Command {
 	)
 	refuse(root)
 	return root
+}
+
+// tell is what to print for the error of a command line, and the exit code.
+func tell(err error) (text string, code int) {
+	var ran ranError
+	if err != nil && !errors.As(err, &ran) {
+		err = explain.Usage(err) // cobra's own: flags that are missing or exclude each other
+	}
+	return explain.Error(err)
 }
 
 // ranError marks what a command that was run returned, as opposed to what cobra says of flags.

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -18,6 +17,10 @@ func TestUsageErrors(t *testing.T) {
 		"when a subcommand does not exist, it says so":           {[]string{"release", "make"}, `unknown command "naru release make"`},
 		"when a flag does not exist, it names it":                {[]string{"release", "list", "--all"}, "unknown flag: --all"},
 		"when there are too many arguments, it says so":          {[]string{"release", "build", "1", "2"}, "accepts at most 1 arg(s), received 2"},
+		"when a required flag is missing, it names it":           {[]string{"scale", "nodegroup", "web"}, `"cluster" not set`},
+		"when flags exclude each other, it names them":           {[]string{"create", "cluster", "x", "--wait", "--no-wait"}, "[wait no-wait]"},
+		"when a kind does not exist, it lists all":               {[]string{"get", "nothings"}, "clusters, nodegroups, machines"},
+		"when a name is missing, it says of what":                {[]string{"delete", "cluster"}, "the name of the cluster is missing"},
 		"when a Kubernetes version does not exist, it lists all": {[]string{"release", "build", "1.2", "--source", ".."}, `choose one of 1.37`},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -29,7 +32,7 @@ func TestUsageErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			text, code := explain(fmt.Errorf("wrapping: %w", err))
+			text, code := tell(err)
 			if code != exitcode.Usage || !strings.Contains(text, c.want) {
 				t.Errorf("code %d: %s", code, text)
 			}

@@ -99,6 +99,9 @@ func repaint(lines []string, drawn int) string {
 	return b.String()
 }
 
+// longestDetail bounds what a line of a log says behind a step: an error is printed whole elsewhere.
+const longestDetail = 160
+
 // plainLine is a finished step for a log: names of the steps above it, what came of it, how long it took.
 func plainLine(s *Step) string {
 	name := s.name
@@ -111,7 +114,7 @@ func plainLine(s *Step) string {
 	}
 	line := fmt.Sprintf("%-6s  %7s  %s", state, Duration(s.took), name)
 	if s.detail != "" {
-		line += " (" + s.detail + ")"
+		line += " (" + cut(s.detail, longestDetail) + ")"
 	}
 	return line
 }

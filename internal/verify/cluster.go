@@ -53,7 +53,7 @@ func (v *Verifier) cluster(ctx context.Context, s *suite, cluster *v1alpha1.Clus
 		if t, err = v.tenant(ctx, cluster); err != nil {
 			return "", err
 		}
-		return readyz(ctx, t.config)
+		return eventually(ctx, func(ctx context.Context) (string, error) { return readyz(ctx, t.config) })
 	}) {
 		s.skip("the API is not ready", "nodes ready", "system pods ready", checkPods)
 		return

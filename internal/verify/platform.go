@@ -31,7 +31,9 @@ func (v *Verifier) platform(ctx context.Context, s *suite) {
 		}
 		return fmt.Sprintf("process %d", said.Daemon.PID), nil
 	})
-	s.check(ctx, "hosting API ready", probeTime, func(ctx context.Context) (string, error) { return readyz(ctx, p.Config) })
+	s.check(ctx, "hosting API ready", probeTime, func(ctx context.Context) (string, error) {
+		return eventually(ctx, func(ctx context.Context) (string, error) { return readyz(ctx, p.Config) })
+	})
 	s.check(ctx, "hosts ready", probeTime, func(ctx context.Context) (string, error) { return nodesReady(ctx, p.Client) })
 	for _, namespace := range []string{"kube-system", v1alpha1.SystemNamespace} {
 		s.check(ctx, "pods of "+namespace+" ready", probeTime, func(ctx context.Context) (string, error) {
@@ -52,7 +54,7 @@ func (v *Verifier) platform(ctx context.Context, s *suite) {
 	})
 }
 
-// readyz asks an API server whether all of its parts are ready.
+// readyz asks an API server whether all of its parts are ready; those that are not are the error.
 func readyz(ctx context.Context, config *rest.Config) (string, error) {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -60,8 +62,11 @@ func readyz(ctx context.Context, config *rest.Config) (string, error) {
 	}
 	// verbose gives the parts that are not ready, in the body of the error.
 	answer, err := clients.Discovery().RESTClient().Get().AbsPath("/readyz").Param("verbose", "true").DoRaw(ctx)
+	if parts := failedParts(answer); err != nil && parts != nil {
+		return "", parts
+	}
 	if err != nil {
-		return "", errors.Join(err, failedParts(answer))
+		return "", err
 	}
 	version, err := clients.Discovery().ServerVersion()
 	if err != nil {
