@@ -85,6 +85,7 @@ func (o *nodeGroupOptions) run(command *cobra.Command, name string) error {
 	if err := awaitGroup(ctx, session.Backend, p, group); err != nil {
 		return err
 	}
+	p.Close()
 	fmt.Fprintf(command.OutOrStdout(), "Node group %q of cluster %q is ready.\n", name, o.cluster)
 	return nil
 }

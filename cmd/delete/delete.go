@@ -55,7 +55,7 @@ the cluster's name; elsewhere --yes is needed. Its entries leave the kubeconfig.
 				return err
 			}
 			if !yes {
-				if err := confirm(command.InOrStdin(), command.ErrOrStderr(), name); err != nil {
+				if err := confirm(ctx, command.InOrStdin(), command.ErrOrStderr(), name); err != nil {
 					return err
 				}
 			}
@@ -68,20 +68,29 @@ the cluster's name; elsewhere --yes is needed. Its entries leave the kubeconfig.
 	return command
 }
 
-// confirm has the user type the name. Errors: a usage error where nobody can be asked.
-func confirm(in io.Reader, out io.Writer, name string) error {
+// confirm has the user type the name. Errors: a usage error where nobody can be asked or the name
+// is another; ctx's when it ends first.
+func confirm(ctx context.Context, in io.Reader, out io.Writer, name string) error {
 	if file, ok := in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
 		return explain.Usagef("deleting cluster %q needs --yes, as there is no terminal to ask on", name)
 	}
 	fmt.Fprintf(out, "This deletes cluster %q with its nodes, volumes and all data.\nType its name to go on: ", name)
-	typed, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && typed == "" {
-		return fmt.Errorf("reading the answer: %w", err)
+	typed := make(chan string, 1)
+	go func() {
+		// An error leaves what was typed before it, which is then not the name.
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		typed <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return ctx.Err()
+	case answer := <-typed:
+		if answer != name {
+			return explain.Usagef("that is not %q: nothing was deleted", name)
+		}
+		return nil
 	}
-	if strings.TrimSpace(typed) != name {
-		return explain.Usagef("that is not %q: nothing was deleted", name)
-	}
-	return nil
 }
 
 func deleteCluster(ctx context.Context, w io.Writer, b *backend.Backend, name string, wait bool) error {
@@ -108,6 +117,7 @@ func deleteCluster(ctx context.Context, w io.Writer, b *backend.Backend, name st
 	if err != nil {
 		return err
 	}
+	p.Close()
 	fmt.Fprintf(w, "cluster %q is deleted\n", name)
 	return nil
 }
@@ -143,6 +153,7 @@ func newNodeGroup() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			p.Close()
 			fmt.Fprintf(command.OutOrStdout(), "node group %q of cluster %q is deleted\n", name, cluster)
 			return nil
 		},

@@ -50,6 +50,7 @@ func newCluster() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			p.Close()
 			fmt.Fprintf(command.OutOrStdout(), "The control plane of cluster %q has the size that was asked for.\n", cluster.Name)
 			return nil
 		},
@@ -113,6 +114,7 @@ func (o *nodeGroupOptions) run(command *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
+	p.Close()
 	fmt.Fprintf(command.OutOrStdout(), "Node group %q of cluster %q has the size that was asked for.\n", name, o.cluster)
 	return nil
 }
