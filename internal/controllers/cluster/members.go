@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -29,7 +30,7 @@ const membersTimeout = 5 * time.Second
 // members is a connection to a cluster's etcd, and its member list.
 type members struct {
 	client *clientv3.Client
-	tls    *tls.Config
+	config clientv3.Config
 	list   []etcd.Member
 }
 
@@ -53,13 +54,14 @@ func (c *Controller) openMembers(ctx context.Context, s *scope) (*members, error
 	if err != nil {
 		return nil, err
 	}
-	connection, err := clientv3.New(clientv3.Config{
+	m := &members{config: clientv3.Config{
 		Endpoints: endpoints, TLS: config, DialTimeout: membersTimeout, Logger: zap.NewNop(),
-	})
-	if err != nil {
+		// Members are dialled by address, and prove themselves by name.
+		DialOptions: []grpc.DialOption{grpc.WithAuthority("etcd." + s.render.Namespace + ".svc")},
+	}}
+	if m.client, err = clientv3.New(m.config); err != nil {
 		return nil, fmt.Errorf("connecting to etcd: %w", err)
 	}
-	m := &members{client: connection, tls: config}
 	if err := m.read(ctx, endpoints); err != nil {
 		m.close()
 		return nil, err
@@ -75,10 +77,7 @@ func (s *scope) etcdTLS() (*tls.Config, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.authorities[pki.EtcdCA].Certificate)
-	return &tls.Config{
-		Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12,
-		ServerName: "etcd." + s.render.Namespace + ".svc",
-	}, nil
+	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 func (m *members) close() { _ = m.client.Close() } // nothing is pending
@@ -152,10 +151,10 @@ func (m *members) act(ctx context.Context, scaling etcd.Scaling) error {
 // moveLead asks each member in turn, as only the leader may give the lead away.
 func (m *members) moveLead(ctx context.Context, to uint64) error {
 	var last error
-	for _, endpoint := range m.client.Endpoints() {
-		one, err := clientv3.New(clientv3.Config{
-			Endpoints: []string{endpoint}, TLS: m.tls, DialTimeout: membersTimeout, Logger: zap.NewNop(),
-		})
+	for _, endpoint := range m.config.Endpoints {
+		config := m.config
+		config.Endpoints = []string{endpoint}
+		one, err := clientv3.New(config)
 		if err != nil {
 			return fmt.Errorf("connecting to etcd: %w", err)
 		}
