@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
@@ -42,6 +43,10 @@ type Provider struct {
 	catalogue client.Reader
 	// machines reads and writes Machines, never cached: a Machine that was just created must be found.
 	machines client.Client
+
+	// choosing makes counting the machines of each zone and adding one to the count one step: Karpenter creates
+	// several claims at once, and all of them would see the same zone as the emptiest.
+	choosing sync.Mutex
 }
 
 var _ cloudprovider.CloudProvider = (*Provider)(nil)
@@ -78,6 +83,16 @@ func (p *Provider) Create(ctx context.Context, claim *karpenter.NodeClaim) (*kar
 	if err != nil {
 		return nil, err
 	}
+	machine, err := p.chooseAndClaim(ctx, claim, class, types)
+	if err != nil {
+		return nil, err
+	}
+	return p.toClaim(ctx, machine)
+}
+
+func (p *Provider) chooseAndClaim(ctx context.Context, claim *karpenter.NodeClaim, class *nodeclass.NodeClass, types []*cloudprovider.InstanceType) (*v1alpha1.Machine, error) {
+	p.choosing.Lock()
+	defer p.choosing.Unlock()
 	inUse, err := p.machinesByZone(ctx)
 	if err != nil {
 		return nil, err
@@ -88,11 +103,7 @@ func (p *Provider) Create(ctx context.Context, claim *karpenter.NodeClaim) (*kar
 		return nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf(
 			"none of the machine classes %v in an available zone meets what NodeClaim %s requires", class.Spec.MachineClasses, claim.Name))
 	}
-	machine, err := p.claimMachine(ctx, newMachine(p.cluster, claim, class.Spec, choice))
-	if err != nil {
-		return nil, err
-	}
-	return p.toClaim(ctx, machine)
+	return p.claimMachine(ctx, newMachine(p.cluster, claim, class.Spec, choice))
 }
 
 // nodeClass returns the claim's node class. Karpenter drops a claim that meets one of these errors and makes another.

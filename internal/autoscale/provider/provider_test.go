@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,16 +141,21 @@ func TestCreateTwice(t *testing.T) {
 
 func TestCreateSpreadsOverZones(t *testing.T) {
 	w := newWorld(t, metav1.ConditionTrue, interceptor.Funcs{})
-	zones := map[string]int{}
+	var creating sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d"} {
-		made, err := w.Create(t.Context(), claim(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		zones[made.Labels[corev1.LabelTopologyZone]]++
+		creating.Go(func() {
+			if _, err := w.Create(t.Context(), claim(name)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	creating.Wait()
+	zones := map[string]int{}
+	for _, machine := range w.machines(t) {
+		zones[machine.Spec.Zone]++
 	}
 	if diff := cmp.Diff(map[string]int{"naru-1a": 2, "naru-1b": 2}, zones); diff != "" {
-		t.Errorf("when four machines are made, two zones have two each (-want +got):\n%s", diff)
+		t.Errorf("when four machines are made at once, two zones have two each (-want +got):\n%s", diff)
 	}
 }
 

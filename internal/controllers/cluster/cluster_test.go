@@ -120,97 +120,104 @@ func eventually(t *testing.T, c client.Client, object client.Object, check func(
 func TestController(t *testing.T) {
 	c := start(t)
 
-	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) {
-		cluster := newCluster("demo", "1.37")
-		if err := c.Create(t.Context(), cluster); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, c, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "etcd"}}, func() string { return "" })
-		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}, func() string { return "" })
-		eventually(t, c, &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "front"}}, func() string { return "" })
-		eventually(t, c, cluster, func() string {
-			switch {
-			case cluster.Status.Endpoint.Port != 6443:
-				return "no port"
-			case !conditions.IsTrue(cluster, v1alpha1.ClusterPKIReady):
-				return "no certificates"
-			case conditions.Get(cluster, v1alpha1.ClusterReady) == nil:
-				return "no summary"
-			case conditions.IsTrue(cluster, v1alpha1.ClusterReady):
-				return "ready without a pod"
-			}
-			return ""
-		})
-	})
+	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) { testWritesControlPlane(t, c) })
+	t.Run("when API servers are ready, it starts what works on their objects", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
+	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
+	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
+	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })
+	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) { testRefusesProtected(t, c) })
+}
 
-	t.Run("when API servers are ready, it starts what works on their objects", func(t *testing.T) {
-		servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(servers), servers); err != nil {
-			t.Fatal(err)
+func testWritesControlPlane(t *testing.T, c client.Client) {
+	cluster := newCluster("demo", "1.37")
+	if err := c.Create(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "etcd"}}, func() string { return "" })
+	eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}, func() string { return "" })
+	eventually(t, c, &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "front"}}, func() string { return "" })
+	eventually(t, c, cluster, func() string {
+		switch {
+		case cluster.Status.Endpoint.Port != 6443:
+			return "no port"
+		case !conditions.IsTrue(cluster, v1alpha1.ClusterPKIReady):
+			return "no certificates"
+		case conditions.Get(cluster, v1alpha1.ClusterReady) == nil:
+			return "no summary"
+		case conditions.IsTrue(cluster, v1alpha1.ClusterReady):
+			return "ready without a pod"
 		}
-		servers.Status = appsv1.DeploymentStatus{ObservedGeneration: servers.Generation, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 1, AvailableReplicas: 1}
-		if err := c.Status().Update(t.Context(), servers); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
-			eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
-		}
+		return ""
 	})
+}
 
-	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) {
-		servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
-		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":7}}`))
-		if err := c.Patch(t.Context(), servers, patch); err != nil {
-			t.Fatal(err)
+func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
+	servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(servers), servers); err != nil {
+		t.Fatal(err)
+	}
+	servers.Status = appsv1.DeploymentStatus{ObservedGeneration: servers.Generation, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 1, AvailableReplicas: 1}
+	if err := c.Status().Update(t.Context(), servers); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
+	}
+}
+
+func testPutsRight(t *testing.T, c client.Client) {
+	servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":7}}`))
+	if err := c.Patch(t.Context(), servers, patch); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, servers, func() string {
+		if *servers.Spec.Replicas != 3 {
+			return "replicas were not put right"
 		}
-		eventually(t, c, servers, func() string {
-			if *servers.Spec.Replicas != 3 {
-				return "replicas were not put right"
-			}
-			return ""
-		})
+		return ""
 	})
+}
 
-	t.Run("when another cluster is created, it has another port", func(t *testing.T) {
-		other := newCluster("other", "1.37")
-		if err := c.Create(t.Context(), other); err != nil {
-			t.Fatal(err)
+func testGivesAnotherPort(t *testing.T, c client.Client) {
+	other := newCluster("other", "1.37")
+	if err := c.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, other, func() string {
+		if other.Status.Endpoint.Port != 6444 {
+			return "port is not 6444"
 		}
-		eventually(t, c, other, func() string {
-			if other.Status.Endpoint.Port != 6444 {
-				return "port is not 6444"
-			}
-			return ""
-		})
+		return ""
 	})
+}
 
-	t.Run("when the version does not exist, it names those that do", func(t *testing.T) {
-		unknown := newCluster("unknown", "1.20")
-		if err := c.Create(t.Context(), unknown); err != nil {
-			t.Fatal(err)
+func testNamesReleases(t *testing.T, c client.Client) {
+	unknown := newCluster("unknown", "1.20")
+	if err := c.Create(t.Context(), unknown); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, unknown, func() string {
+		ready := conditions.Get(unknown, v1alpha1.ClusterReady)
+		if ready == nil || ready.Reason != v1alpha1.ReasonNotFound || !strings.Contains(ready.Message, "1.37") {
+			return "Ready does not name the releases"
 		}
-		eventually(t, c, unknown, func() string {
-			ready := conditions.Get(unknown, v1alpha1.ClusterReady)
-			if ready == nil || ready.Reason != v1alpha1.ReasonNotFound || !strings.Contains(ready.Message, "1.37") {
-				return "Ready does not name the releases"
-			}
-			return ""
-		})
+		return ""
 	})
+}
 
-	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) {
-		kept := newCluster("kept", "1.37")
-		kept.Spec.DeletionProtection = true
-		if err := c.Create(t.Context(), kept); err != nil {
-			t.Fatal(err)
+func testRefusesProtected(t *testing.T, c client.Client) {
+	kept := newCluster("kept", "1.37")
+	kept.Spec.DeletionProtection = true
+	if err := c.Create(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	// The policy takes a moment to be in force.
+	eventually(t, c, kept, func() string {
+		err := c.Delete(t.Context(), kept, client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), "spec.deletionProtection") {
+			return "the deletion was not refused"
 		}
-		// The policy takes a moment to be in force.
-		eventually(t, c, kept, func() string {
-			err := c.Delete(t.Context(), kept, client.DryRunAll)
-			if err == nil || !strings.Contains(err.Error(), "spec.deletionProtection") {
-				return "the deletion was not refused"
-			}
-			return ""
-		})
+		return ""
 	})
 }

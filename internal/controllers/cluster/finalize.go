@@ -95,6 +95,10 @@ func (c *Controller) removeNamespace(ctx context.Context, name string) (gone boo
 		return false, fmt.Errorf("reading the namespace: %w", err)
 	}
 	if !namespace.DeletionTimestamp.IsZero() {
+		// There is nobody left to drain for: the servers need not wait for their clients.
+		if err := c.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(name), client.GracePeriodSeconds(1)); client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("ending the control plane's pods: %w", err)
+		}
 		return false, nil
 	}
 	if err := c.client.Delete(ctx, namespace); client.IgnoreNotFound(err) != nil {

@@ -35,9 +35,8 @@ type reach struct {
 
 // policies are those of Kubernetes' own tests, in pairs of the same node
 // (x/a, x/b, y/b) and across nodes.
-func policies() []reach {
-	return []reach{
-		{"when ingress of a namespace is denied, only pods of other namespaces are reached", `
+var policies = []reach{
+	{"when ingress of a namespace is denied, only pods of other namespaces are reached", `
 podSelector: {}
 policyTypes: [Ingress]`, "tcp4", "80", `
 x/a → x/a y/a y/b
@@ -45,7 +44,7 @@ x/b → x/b y/a y/b
 x/c → x/c y/a y/b
 y/a → y/a y/b
 y/b → y/a y/b`},
-		{"when egress of a namespace is denied, its pods reach themselves only", `
+	{"when egress of a namespace is denied, its pods reach themselves only", `
 podSelector: {}
 policyTypes: [Egress]`, "tcp4", "80", `
 x/a → x/a
@@ -53,7 +52,7 @@ x/b → x/b
 x/c → x/c
 y/a → x/a x/b x/c y/a y/b
 y/b → x/a x/b x/c y/a y/b`},
-		{"when one pod may be reached from another of its namespace, nobody else reaches it", `
+	{"when one pod may be reached from another of its namespace, nobody else reaches it", `
 podSelector: {matchLabels: {pod: a}}
 ingress: [{from: [{podSelector: {matchLabels: {pod: b}}}]}]`, "tcp4", "80", `
 x/a → x/a x/b x/c y/a y/b
@@ -61,7 +60,7 @@ x/b → x/a x/b x/c y/a y/b
 x/c → x/b x/c y/a y/b
 y/a → x/b x/c y/a y/b
 y/b → x/b x/c y/a y/b`},
-		{"when a namespace may reach a pod, its own namespace may not", `
+	{"when a namespace may reach a pod, its own namespace may not", `
 podSelector: {matchLabels: {pod: a}}
 ingress: [{from: [{namespaceSelector: {matchLabels: {ns: "y"}}}]}]`, "tcp4", "80", `
 x/a → x/a x/b x/c y/a y/b
@@ -69,7 +68,7 @@ x/b → x/b x/c y/a y/b
 x/c → x/b x/c y/a y/b
 y/a → x/a x/b x/c y/a y/b
 y/b → x/a x/b x/c y/a y/b`},
-		{"when egress is to one namespace's pod, replies come back and nothing else passes", `
+	{"when egress is to one namespace's pod, replies come back and nothing else passes", `
 podSelector: {matchLabels: {pod: c}}
 policyTypes: [Egress]
 egress: [{to: [{namespaceSelector: {matchLabels: {ns: "y"}}, podSelector: {matchLabels: {pod: b}}}]}]`, "tcp4", "80", `
@@ -78,10 +77,10 @@ x/b → x/a x/b x/c y/a y/b
 x/c → x/c y/b
 y/a → x/a x/b x/c y/a y/b
 y/b → x/a x/b x/c y/a y/b`},
-		{"when a named port is open, it is", `
+	{"when a named port is open, it is", `
 podSelector: {}
 ingress: [{ports: [{port: serve-81}]}]`, "tcp4", "81", everything},
-		{"when a named port is open, another is not", `
+	{"when a named port is open, another is not", `
 podSelector: {}
 ingress: [{ports: [{port: serve-81}]}]`, "tcp4", "80", `
 x/a → x/a y/a y/b
@@ -89,10 +88,10 @@ x/b → x/b y/a y/b
 x/c → x/c y/a y/b
 y/a → y/a y/b
 y/b → y/a y/b`},
-		{"when a range of ports is open, TCP in it passes", `
+	{"when a range of ports is open, TCP in it passes", `
 podSelector: {}
 ingress: [{ports: [{port: 70, endPort: 80}]}]`, "tcp4", "80", everything},
-		{"when TCP is open, UDP is not", `
+	{"when TCP is open, UDP is not", `
 podSelector: {}
 ingress: [{ports: [{port: 80}]}]`, "udp4", "80", `
 x/a → x/a y/a y/b
@@ -100,10 +99,10 @@ x/b → x/b y/a y/b
 x/c → x/c y/a y/b
 y/a → y/a y/b
 y/b → y/a y/b`},
-		{"when UDP is open, it passes", `
+	{"when UDP is open, it passes", `
 podSelector: {}
 ingress: [{ports: [{port: 80, protocol: UDP}]}]`, "udp4", "80", everything},
-		{"when a block with an exception may enter, the exception may not", `
+	{"when a block with an exception may enter, the exception may not", `
 podSelector: {matchLabels: {pod: a}}
 ingress: [{from: [{ipBlock: {cidr: 10.244.1.0/24, except: [10.244.1.12/32]}}]}]`, "tcp4", "80", `
 x/a → x/a x/b x/c y/a y/b
@@ -111,7 +110,6 @@ x/b → x/a x/b x/c y/a y/b
 x/c → x/b x/c y/a y/b
 y/a → x/b x/c y/a y/b
 y/b → x/b x/c y/a y/b`},
-	}
 }
 
 func TestPolicyReachability(t *testing.T) {
@@ -119,7 +117,7 @@ func TestPolicyReachability(t *testing.T) {
 		t.Run(string(backend), func(t *testing.T) {
 			w := newWorld(t, backend)
 			w.awaitReach("tcp4", "80", everything)
-			for _, c := range policies() {
+			for _, c := range policies {
 				t.Run(c.name, func(t *testing.T) {
 					w.t = t
 					w.setPolicy("test", c.policy)
