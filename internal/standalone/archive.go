@@ -13,33 +13,15 @@ import (
 )
 
 // archives groups the images that hosts import, in the order in which a host
-// that is born needs them: what kubeadm starts, what `naru up` installs and
-// control planes begin with, what is large. Images that only tenants' nodes run
-// are not among them; those are pulled from the registry.
+// that is born needs them: what kubeadm starts, what `naru up` installs, what
+// clusters are made of. Images that only tenants' nodes run are not among
+// them; those are pulled from the registry.
 func archives() [][]string {
 	return [][]string{
 		{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "pause"},
-		{"busybox", "coredns", "haproxy", "konnectivity-server", "local-path-provisioner", "naru", "registry"},
-		{"node"},
+		{"busybox", "coredns", "local-path-provisioner", "naru", "registry"},
+		{"haproxy", "konnectivity-server", "node"},
 	}
-}
-
-// pulled are the images that tenants' nodes pull from the registry.
-func pulled() []string {
-	return []string{"busybox", "coredns", "hello", "konnectivity-agent", "local-path-provisioner", "metrics-server", "pause"}
-}
-
-// toPush says which images the registry needs. Hosts that start import theirs;
-// those that run on while the release changes pull what is new, too.
-func toPush(built *release.Built, hostsStart bool) []string {
-	if hostsStart {
-		return pulled()
-	}
-	var names []string
-	for _, image := range built.Images {
-		names = append(names, image.Name)
-	}
-	return names
 }
 
 // archiveName names an archive by what is in it.

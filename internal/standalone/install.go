@@ -276,5 +276,5 @@ func (u *upper) push(ctx context.Context) error {
 		Host:      address,
 		Auth:      authn.FromConfig(authn.AuthConfig{Username: base.RegistryUser, Password: strings.TrimSpace(string(password))}),
 		Transport: transport.Transport,
-	}, toPush(u.built, !u.running)...)
+	})
 }

@@ -50,18 +50,14 @@ func Run(ctx context.Context) error {
 	if err := json.Unmarshal(data, &config); err != nil {
 		return fmt.Errorf("decoding bootstrap configuration: %w", err)
 	}
-	if err := importImages(ctx, config.Archives[:1]); err != nil {
+	first, rest := config.Archives[:1], config.Archives[1:]
+	if err := importImages(ctx, first); err != nil {
 		return err
 	}
-	// kubeadm mostly waits, the disk may as well be busy; but not with what is
-	// large and wanted last, for etcd waits for the same disk.
-	last := max(1, len(config.Archives)-1)
+	// kubeadm mostly waits; the disk may as well be busy.
 	imported := make(chan error, 1)
-	go func() { imported <- importImages(ctx, config.Archives[1:last]) }()
-	if err := errors.Join(controlPlane(ctx, config), <-imported); err != nil {
-		return err
-	}
-	return importImages(ctx, config.Archives[last:])
+	go func() { imported <- importImages(ctx, rest) }()
+	return errors.Join(controlPlane(ctx, config), <-imported)
 }
 
 func controlPlane(ctx context.Context, config Config) error {
