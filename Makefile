@@ -9,6 +9,7 @@ export GOFLAGS := -trimpath -buildvcs=false
 export GOTOOLCHAIN := local
 
 NARU := bin/naru
+CACHE := $(or $(NARU_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/naru)
 # The release that `make build` and `make up` build: a Kubernetes minor version.
 KUBERNETES ?= 1.37
 HOSTS ?= 1
@@ -26,8 +27,10 @@ deps: ## install the Debian packages that the build needs (as root), unless they
 naru: ## build the command itself, bin/naru
 	go build -ldflags "-s -w" -o $(NARU) .
 
+# The kubectl that was built with the release stands beside naru: nothing else has to be installed to try a cluster.
 build: deps naru ## build the command and what is missing of a release: programs, node OS, images
 	$(NARU) release build $(KUBERNETES)
+	@ln -sfn "$$(ls -td "$(CACHE)"/bin/kubernetes/*/kubectl | head -n 1)" bin/kubectl
 
 up: build ## build what is missing, boot the hosting cluster, install Naru (HOSTS=3: three hosts)
 	$(NARU) up --hosts $(HOSTS)

@@ -12,14 +12,12 @@ if ! naru get clusters -o name | grep -q '/demo$'; then
   run naru create cluster demo --version 1.37 --nodes 2 --wait --timeout 10m
 fi
 
-# The kubectl that was built with the release, and a kubeconfig of the demo's own.
-cache=${NARU_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/naru}
-kubectl=$(ls -td "$cache"/bin/kubernetes/*/kubectl | head -n 1)
+# A kubeconfig of the demo's own; yours is not touched.
 KUBECONFIG=$(mktemp)
 export KUBECONFIG
 trap 'rm -f "$KUBECONFIG"' EXIT
 naru kubeconfig demo -o - >"$KUBECONFIG"
-kubectl() { "$kubectl" "$@"; }
+kubectl() { bin/kubectl "$@"; }
 
 run kubectl get nodes -o wide
 run kubectl apply -f examples/hello/hello.yaml
