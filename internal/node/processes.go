@@ -44,6 +44,11 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 			"--backend", config.Backend, "--cluster-cidr", config.PodCIDR, "--service-cidr", config.ServiceCIDR},
 		Needs: [][]string{{files.agent}},
 	}
+	if config.Role == nodeconfig.RoleHost {
+		// A host's pods are tenants' machines and control planes: they may not reach what listens on the host
+		// itself (API server, etcd, kubelet) unless a policy says so.
+		agent.Command = append(agent.Command, "--own-node-egress", "policy")
+	}
 	if len(config.Bootstrap) > 0 {
 		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
 		// which waits for the files that kubeadm writes.

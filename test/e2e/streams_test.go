@@ -59,7 +59,9 @@ func testStreams(t *testing.T, w *world, c *cluster, client string) {
 // testTerminal gives kubectl a real terminal and looks for one at the other end.
 func testTerminal(t *testing.T, w *world, c *cluster, client string) {
 	master, slave := terminal(t)
-	command, err := w.cli.Command(t.Context(), c.name, "exec", "-it", client, "--", "sh", "-c", "tty; stty size; exit 0")
+	command, err := w.cli.Command(t.Context(), c.name, "exec", "-it", client, "--", "sh", "-c",
+		// The size follows the start of the command.
+		"tty; n=0; until stty size 2>/dev/null | grep . || [ $((n+=1)) -gt 100 ]; do sleep 0.1; done")
 	if err != nil {
 		t.Fatal(err)
 	}
