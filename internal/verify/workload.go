@@ -58,7 +58,8 @@ func (t *tenant) workload(ctx context.Context, s *suite, takes capacity) {
 	s.check(ctx, checkDNS, probeTime, patient(resolve))
 	s.check(ctx, checkNetwork, probeTime, patient(get(server.Status.PodIP)))
 	s.check(ctx, checkService, probeTime, patient(get(serverName)))
-	s.check(ctx, checkVolume, probeTime, wants(page, "sh", "-c", "echo "+page+" > "+dataDir+"/file && sync && cat "+dataDir+"/file"))
+	// Tried again: now and then the output of a command that ends at once is lost on its way (seen once in hundreds).
+	s.check(ctx, checkVolume, probeTime, patient(wants(page, "sh", "-c", "echo "+page+" > "+dataDir+"/file && sync && cat "+dataDir+"/file")))
 	s.check(ctx, checkLogs, probeTime, func(ctx context.Context) (string, error) { return t.readLog(ctx, namespace) })
 	s.check(ctx, checkExec, probeTime, func(ctx context.Context) (string, error) {
 		output, err := t.exec(ctx, namespace, clientName, page, "cat")
