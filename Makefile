@@ -49,8 +49,8 @@ test: build ## all tests: unit, against a real API server, and end to end (as ro
 e2e: build ## the end-to-end scenarios on a platform of their own (as root)
 	go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
 
-e2e-probed: build ## the scenarios in which no request may fail, on a machine that does nothing else (as root)
-	NARU_E2E_PROBED=1 $(MAKE) e2e RUN='^(up|create|faults|replicas|down)$$$$'
+e2e-probed: build ## the scenarios of faults, resizing and crash, on a machine that does nothing else (as root)
+	NARU_E2E_PROBED=1 $(MAKE) e2e RUN='^(up|create|faults|replicas|crash|down)$$$$'
 
 # vet is here and not in `make test`: it analyses every dependency, which takes longer than compiling them.
 lint: ## go vet, and golangci-lint with the layering rules
