@@ -1,7 +1,7 @@
 # Naru's commands. `make help` lists them.
 
-# The Debian packages that the build needs, beside Go (the version in go.mod, or newer).
-DEBIAN_PACKAGES := ca-certificates gcc libc6-dev libseccomp-dev mmdebstrap pkg-config
+# The Debian packages that the build and the tests need, beside Go (the version in go.mod, or newer).
+DEBIAN_PACKAGES := ca-certificates gcc iproute2 libc6-dev libseccomp-dev mmdebstrap nftables pkg-config
 
 # Tests and builds share compiled packages only where they are compiled alike.
 export CGO_ENABLED := 0
