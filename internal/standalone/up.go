@@ -5,7 +5,9 @@ package standalone
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -70,7 +72,7 @@ func decideHosts(options Options, running bool) (int, error) {
 		return 0, fmt.Errorf("--hosts %d can't be: give 1 to %d", asked, layout.MaxHosts)
 	}
 	spec, err := options.State.ReadSpec()
-	if os.IsNotExist(rootCause(err)) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return max(asked, 1), nil
 	}
 	if err != nil {
@@ -87,19 +89,6 @@ func decideHosts(options Options, running bool) (int, error) {
 		return 0, fmt.Errorf(`--hosts %d can't be while the platform runs with %d: run "naru down" first`, asked, spec.Hosts)
 	}
 	return asked, nil
-}
-
-func rootCause(err error) error {
-	for {
-		wrapper, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return err
-		}
-		if os.IsNotExist(err) {
-			return err
-		}
-		err = wrapper.Unwrap()
-	}
 }
 
 // checkMachine refuses a machine that can't run the platform, before anything is changed.

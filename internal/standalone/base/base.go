@@ -25,7 +25,7 @@ import (
 var manifests embed.FS
 
 // Namespace is where Naru's own pods run.
-const Namespace = "naru-system"
+const Namespace = v1alpha1.SystemNamespace
 
 // Input is what the manifests depend on.
 type Input struct {

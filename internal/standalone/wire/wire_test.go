@@ -10,7 +10,7 @@ import (
 
 func TestWire(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("making network namespaces takes root")
+		t.Fatal("making network namespaces takes root: run the tests as root")
 	}
 	w, err := New("100.66.0.1/24")
 	if err != nil {
