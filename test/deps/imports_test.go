@@ -54,6 +54,11 @@ func arrows() []arrow {
 			"sigs.k8s.io/controller-runtime/pkg/manager", "internal/kube/apply", "internal/kube/tenant"},
 		reason: "it is pure: values in, values out; its callers act",
 	}, {
+		from: []string{"internal/eks/wire", "internal/eks/errcode", "internal/eks/convert"},
+		never: []string{"os/exec", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "internal/kube", "internal/backend",
+			"internal/iam"},
+		reason: "what bytes mean does not depend on what there is: it is pure",
+	}, {
 		from: []string{"internal", "cmd", "api"}, except: []string{"internal/machines/conformance"}, never: []string{"test", "testing"},
 		reason: "what is shipped does not contain tests",
 	}}
