@@ -22,7 +22,7 @@ help: ## list these commands
 
 deps: ## install the Debian packages that the build needs (as root), unless they are there
 	@dpkg-query -W -f '$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>&1 | grep -qv '^installed$$' || exit 0; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN_PACKAGES)
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-upgrade $(DEBIAN_PACKAGES)
 
 naru: ## build the command itself, bin/naru
 	go build -ldflags "-s -w" -o $(NARU) .

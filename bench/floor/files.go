@@ -5,15 +5,16 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	_ "embed"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
-	"k8s.io/client-go/util/cert"
-
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/node/nodeconfig"
 )
 
@@ -51,21 +52,20 @@ func (m *machine) writeFiles() error {
 	if err != nil {
 		return err
 	}
-	ca, _, err := cert.GenerateSelfSignedCertKey("floor", nil, nil)
+	ca, kubelet, err := kubeletIdentity()
 	if err != nil {
-		return fmt.Errorf("making a certificate: %w", err)
+		return err
 	}
 	m.token = token()
-	kubelet := token()
-	tokens := fmt.Sprintf("%s,admin,admin,system:masters\n%s,system:node:floor,floor,system:nodes\n", m.token, kubelet)
 	for path, content := range map[string][]byte{
 		"floor/start.sh":                     startScript,
 		"floor/sa.key":                       key,
-		"floor/tokens.csv":                   []byte(tokens),
-		"floor/admin.kubeconfig":             kubeconfig(m.token),
-		"floor/kubelet.kubeconfig":           kubeconfig(kubelet),
+		"floor/tokens.csv":                   []byte(m.token + ",admin,admin,system:masters\n"),
+		"floor/admin.kubeconfig":             kubeconfig(fmt.Sprintf("token: %s", m.token)),
+		"floor/kubelet.kubeconfig":           kubelet,
 		"upper" + nodeconfig.Path:            node,
 		"upper/etc/kubernetes/pki/ca.crt":    ca,
+		"floor/ca.crt":                       ca,
 		"upper/etc/cni/net.d/floor.conflist": []byte(network),
 		"upper/etc/hosts":                    []byte("127.0.0.1 localhost\n" + address + " floor\n"),
 		"upper/etc/hostname":                 []byte("floor\n"),
@@ -115,12 +115,28 @@ func signingKey() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), nil
 }
 
-func kubeconfig(token string) []byte {
+// kubeletIdentity is a certificate, as a kubelet that renews its own accepts no token.
+func kubeletIdentity() (ca, config []byte, err error) {
+	authority, err := pki.NewCA("floor", time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf, err := pki.Issue(authority, pki.Leaf{
+		CommonName: "system:node:floor", Organization: []string{"system:nodes"}, Usage: pki.Client,
+	}, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	return authority.Certificate, kubeconfig(fmt.Sprintf("client-certificate-data: %s, client-key-data: %s",
+		base64.StdEncoding.EncodeToString(leaf.Certificate), base64.StdEncoding.EncodeToString(leaf.Key))), nil
+}
+
+func kubeconfig(identity string) []byte {
 	return []byte(fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: floor, cluster: {server: "https://127.0.0.1:6443", insecure-skip-tls-verify: true}}]
-users: [{name: floor, user: {token: %s}}]
+users: [{name: floor, user: {%s}}]
 contexts: [{name: floor, context: {cluster: floor, user: floor}}]
 current-context: floor
-`, token))
+`, identity))
 }

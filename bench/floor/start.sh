@@ -9,7 +9,7 @@ etcd --data-dir=/var/lib/etcd --listen-client-urls=http://127.0.0.1:2379 --adver
   --initial-cluster=default=http://127.0.0.1:2380 >log/etcd 2>&1 &
 
 kube-apiserver --etcd-servers=http://127.0.0.1:2379 --advertise-address="$1" --secure-port=6443 --cert-dir=/floor/certs \
-  --token-auth-file=/floor/tokens.csv --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 \
+  --token-auth-file=/floor/tokens.csv --client-ca-file=/floor/ca.crt --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 \
   --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=/floor/sa.key \
   --service-account-signing-key-file=/floor/sa.key >log/kube-apiserver 2>&1 &
 
