@@ -15,7 +15,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps naru build up down demo test e2e e2e-probed lint generate verify bench
+.PHONY: help deps naru build up down demo test e2e lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,9 +48,6 @@ test: build ## all tests: unit, against a real API server, and end to end (as ro
 # Not cached: the platform under test is no input that go knows of. RUN=app runs one scenario.
 e2e: build ## the end-to-end scenarios on a platform of their own (as root)
 	go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
-
-e2e-probed: build ## the scenarios of faults, resizing and crash, on a machine that does nothing else (as root)
-	NARU_E2E_PROBED=1 $(MAKE) e2e RUN='^(up|create|faults|replicas|crash|down)$$$$'
 
 # vet is here and not in `make test`: it analyses every dependency, which takes longer than compiling them.
 lint: ## go vet, and golangci-lint with the layering rules

@@ -27,8 +27,6 @@ import (
 const (
 	platformVariable = "NARU_E2E_PLATFORM"
 	platformRunning  = "running"
-	// probeVariable, when not empty, lets the probed scenarios run.
-	probeVariable = "NARU_E2E_PROBED"
 	// stateDir is the state folder of the platform under test.
 	stateDir = "/var/lib/naru-e2e"
 )
@@ -40,9 +38,6 @@ type scenario struct {
 	run  func(*testing.T, *world)
 	// ownsPlatform: it stops the platform, which a running one must not suffer.
 	ownsPlatform bool
-	// probed: no request may fail, or everything must be back, within seconds or a few minutes. On two cores that are
-	// shared with others that measures the machine, so it runs when it is asked for.
-	probed bool
 }
 
 func scenarios() []scenario {
@@ -55,9 +50,9 @@ func scenarios() []scenario {
 		{name: "app", run: testApplication},
 		{name: "scale", run: testScale},
 		{name: "repair", run: testRepair},
-		{name: "faults", run: testFaults, probed: true},
-		{name: "replicas", run: testReplicas, probed: true},
-		{name: "crash", run: testCrash, ownsPlatform: true, probed: true},
+		{name: "faults", run: testFaults},
+		{name: "replicas", run: testReplicas},
+		{name: "crash", run: testCrash, ownsPlatform: true},
 		{name: "delete", run: testDelete},
 		{name: "down", run: testDown, ownsPlatform: true},
 	}
@@ -80,10 +75,6 @@ func TestE2E(t *testing.T) {
 	for _, s := range scenarios() {
 		if s.ownsPlatform && running {
 			fmt.Fprintf(&times, "%-12s not run: it stops the platform, and %s=%s\n", s.name, platformVariable, platformRunning)
-			continue
-		}
-		if s.probed && os.Getenv(probeVariable) == "" {
-			fmt.Fprintf(&times, "%-12s not run: it needs a machine of its own; \"make e2e-probed\" runs it\n", s.name)
 			continue
 		}
 		begin, ran := time.Now(), false
