@@ -239,3 +239,37 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+func TestSign(t *testing.T) {
+	key := Key{AccessKeyID: testKey, Secret: testSecret, SessionToken: "a+b/c=="}
+	t.Run("when a request is signed, it is accepted", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://naru.example/a%2Fb?x=%20&y", strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Sign(r, []byte("body"), key, Scope{Region: "r", Service: "iam"}, noon()); err != nil {
+			t.Fatal(err)
+		}
+		if err := verify(reread(t, r), "body", noon()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("when a URL is signed, AWS's signer signs it alike", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "https://sts.r.amazonaws.com/?Action=GetCallerIdentity&X-Amz-Expires=60", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-K8s-Aws-Id", "prod")
+		got, err := Presign(r, key, Scope{Region: "r", Service: "sts"}, noon())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, err := v4.NewSigner().PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: testKey, SecretAccessKey: testSecret, SessionToken: key.SessionToken}, r, hexHash(nil), "sts", "r", noon())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}

@@ -33,16 +33,25 @@ func (s *Signature) Verify(r *http.Request, body []byte, secret string, now time
 	if claimed := r.Header.Get("X-Amz-Content-Sha256"); claimed != "" && claimed != payload && !s.Presigned {
 		return problem(InvalidSignature, "The value of the header x-amz-content-sha256 is not the hash of the body")
 	}
-	canonical, err := s.canonical(r, payload)
+	wanted, err := s.compute(r, payload, secret)
 	if err != nil {
 		return err
 	}
-	scope := strings.Join([]string{s.day, s.Region, s.Service, terminator}, "/")
-	text := strings.Join([]string{algorithm, s.Time.Format(timeFormat), scope, hexHash([]byte(canonical))}, "\n")
-	if !hmac.Equal(s.mac, mac(s.key(secret), text)) {
+	if !hmac.Equal(s.mac, wanted) {
 		return problem(InvalidSignature, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	return nil
+}
+
+// compute is the signature that the request should have.
+func (s *Signature) compute(r *http.Request, payload, secret string) ([]byte, error) {
+	canonical, err := s.canonical(r, payload)
+	if err != nil {
+		return nil, err
+	}
+	scope := strings.Join([]string{s.day, s.Region, s.Service, terminator}, "/")
+	text := strings.Join([]string{algorithm, s.Time.Format(timeFormat), scope, hexHash([]byte(canonical))}, "\n")
+	return mac(s.key(secret), text), nil
 }
 
 // checkTime uses AWS's words: clients look for them, and correct their clock by the answer's Date.

@@ -98,3 +98,6 @@ func (g glob) cutColon() (before, after glob, last bool) {
 	}
 	return g, nil, true
 }
+
+// Like tells whether a text is like a pattern with * and ?, as the operator StringLike compares.
+func Like(pattern, text string) bool { return compileGlob(pattern).match(text) }
