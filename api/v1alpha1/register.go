@@ -25,6 +25,11 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Release{}, &ReleaseList{},
 		&NodeImage{}, &NodeImageList{},
 		&NaruNodeClass{}, &NaruNodeClassList{},
+		&IAMUser{}, &IAMUserList{},
+		&IAMRole{}, &IAMRoleList{},
+		&IAMPolicy{}, &IAMPolicyList{},
+		&IAMInstanceProfile{}, &IAMInstanceProfileList{},
+		&IAMOIDCProvider{}, &IAMOIDCProviderList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
