@@ -15,8 +15,8 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/bench/measure"
+	"naru.dev/naru/internal/probe"
 	"naru.dev/naru/test/naru"
-	"naru.dev/naru/test/probe"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
-	"naru.dev/naru/test/probe"
+	"naru.dev/naru/internal/probe"
 )
 
 var haControlPlane = map[string]int{"etcd": 3, "kube-apiserver": 3, "kube-controller-manager": 2, "kube-scheduler": 2}
@@ -40,7 +40,11 @@ func undisturbed(t *testing.T, c *cluster, disturb func()) {
 		}
 	}()
 	disturb()
-	stop().RequireNoFailures(t)
+	report := stop()
+	if err := report.Undisturbed(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("probe: %v", report)
 }
 
 // testFaults takes pods of the highly available control plane away, one at a time.

@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"naru.dev/naru/test/probe"
+	"naru.dev/naru/internal/probe"
 )
 
 // server keeps ConfigMaps and misbehaves when told to.
@@ -107,7 +108,9 @@ func TestWhenTheServerAnswersItReportsNoFailure(t *testing.T) {
 	p := start(t, config)
 	s.await(t, 60)
 	report := p.Stop()
-	report.RequireNoFailures(t)
+	if err := report.Undisturbed(); err != nil {
+		t.Error(err)
+	}
 	if len(s.remotes) < 10 {
 		t.Errorf("used %d connections, want a fresh one for every other request", len(s.remotes))
 	}
@@ -178,5 +181,29 @@ func TestWhenTheClusterDoesNotAnswerItDoesNotStart(t *testing.T) {
 	s.setFault(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true })
 	if _, err := probe.Start(context.Background(), config, probe.Options{}); err == nil {
 		t.Error("started, want an error")
+	}
+}
+
+func TestReport(t *testing.T) {
+	broken := probe.Failure{Kind: probe.Read, Err: errors.New("cut off")}
+	lost := probe.Failure{Kind: probe.Read, Err: probe.ErrLostWrite}
+	for name, c := range map[string]struct {
+		report              probe.Report
+		undisturbed, within bool
+	}{
+		"when nothing failed, it is undisturbed":      {probe.Report{Reads: 9, Writes: 9, LongestGap: time.Second}, true, true},
+		"when nothing was asked, it proves nothing":   {probe.Report{}, false, false},
+		"when a request failed, it is disturbed":      {probe.Report{Reads: 9, Writes: 9, Failures: []probe.Failure{broken}}, false, true},
+		"when a write is lost, no gap excuses it":     {probe.Report{Reads: 9, Writes: 9, Failures: []probe.Failure{lost}}, false, false},
+		"when the gap is longer, it is not within it": {probe.Report{Reads: 9, Writes: 9, LongestGap: time.Minute}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.report.Undisturbed() == nil; got != c.undisturbed {
+				t.Errorf("undisturbed is %v", got)
+			}
+			if got := c.report.Within(10*time.Second) == nil; got != c.within {
+				t.Errorf("within is %v", got)
+			}
+		})
 	}
 }

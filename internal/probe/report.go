@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -56,31 +55,39 @@ func (r Report) String() string {
 		r.Reads, r.Writes, r.Length.Seconds(), len(r.Failures), r.LongestGap.Seconds(), r.Slowest.Seconds())
 }
 
-// RequireNoFailures ends the test when a request failed, an acknowledged write was lost or nothing
-// was probed at all.
-func (r Report) RequireNoFailures(t testing.TB) {
-	t.Helper()
+// Undisturbed is nil when every request was answered and no acknowledged write was lost. A probe that asked nothing
+// proves nothing, which is an error, too.
+func (r Report) Undisturbed() error {
 	if r.Reads == 0 || r.Writes == 0 {
-		t.Fatalf("the probe asked nothing, so it proves nothing: %v", r)
+		return fmt.Errorf("the probe asked nothing, so it proves nothing: %v", r)
 	}
 	if len(r.Failures) > 0 {
-		t.Fatalf("requests failed: %v\n%s", r, r.listing())
+		return fmt.Errorf("requests failed: %v\n%s", r, r.listing())
 	}
-	t.Logf("probe: %v", r)
+	return nil
 }
 
-// RequireGap ends the test when no request of a kind succeeded for longer than limit. It is for
-// faults, such as kill -9, that break requests which are on their way. A lost write is never
-// excused.
-func (r Report) RequireGap(t testing.TB, limit time.Duration) {
-	t.Helper()
+// Within is nil when no kind of request was without success for longer than limit. It is for faults, such as kill -9,
+// that break requests which are on their way. A lost write is never excused.
+func (r Report) Within(limit time.Duration) error {
 	if r.Reads == 0 || r.Writes == 0 {
-		t.Fatalf("the probe asked nothing, so it proves nothing: %v", r)
+		return fmt.Errorf("the probe asked nothing, so it proves nothing: %v", r)
 	}
-	if r.LongestGap > limit || slices.ContainsFunc(r.Failures, Failure.lost) {
-		t.Fatalf("the gap is longer than %v or a write is lost: %v\n%s", limit, r, r.listing())
+	if r.LongestGap > limit || r.Lost() > 0 {
+		return fmt.Errorf("the gap is longer than %v or a write is lost: %v\n%s", limit, r, r.listing())
 	}
-	t.Logf("probe: %v\n%s", r, r.listing())
+	return nil
+}
+
+// Lost counts the acknowledged writes that a later read did not see.
+func (r Report) Lost() int {
+	n := 0
+	for _, f := range r.Failures {
+		if f.lost() {
+			n++
+		}
+	}
+	return n
 }
 
 // listing names failures, one a line.

@@ -1,4 +1,4 @@
-// Package probe reads from and writes to a cluster's API without pause while a test disturbs the
+// Package probe reads from and writes to a cluster's API without pause while something disturbs the
 // cluster, and says afterwards which requests failed, for how long nothing succeeded and whether an
 // acknowledged write is gone.
 //
