@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"naru.dev/naru/internal/node/agent"
 	"naru.dev/naru/internal/node/agent/overlay"
 	"naru.dev/naru/internal/node/agent/policy"
+	"naru.dev/naru/internal/node/volumes"
 )
 
 // defaultHealthPort is free beside kube-proxy (10249, 10256), the kubelet
@@ -35,9 +37,10 @@ func NewAgentCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "agent",
-		Short: "Run this node's network: routes, CNI configuration and NetworkPolicy",
+		Short: "Run this node's network and volumes",
 		Long: `Runs on every node, started by "naru node". It writes the CNI configuration, routes pod
-traffic to and from other nodes, masquerades what leaves the cluster and enforces NetworkPolicy.`,
+traffic to and from other nodes, masquerades what leaves the cluster and enforces NetworkPolicy.
+It makes and deletes the volumes of storage class "local" that are on this node.`,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -118,7 +121,11 @@ func run(ctx context.Context, config agent.Config, f flags) error {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(agent.WatchKubeconfig(running, f.kubeconfig, content)) }()
+	var local sync.WaitGroup
+	local.Go(func() { volumes.Run(running, client, config.Node, log) })
+	defer local.Wait()
 	if err := a.Run(running); err != nil || ctx.Err() != nil {
+		cancel(err)
 		return err
 	}
 	cause := context.Cause(running)

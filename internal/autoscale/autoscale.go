@@ -53,7 +53,7 @@ const (
 	// drainTime is how long controllers have to end when the process is asked to stop.
 	drainTime = 5 * time.Second
 	// kindsInterval is how often a cluster that is being made is asked for its kinds.
-	kindsInterval = 500 * time.Millisecond
+	kindsInterval = 200 * time.Millisecond
 )
 
 // Config says which cluster is scaled and how both sides are reached.

@@ -31,7 +31,7 @@ func scope(replicas int32) component.Scope {
 		Images: map[string]string{}, Hashes: map[string]string{},
 	}
 	for _, image := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "haproxy", "naru", "coredns",
-		"konnectivity-server", "konnectivity-agent", "metrics-server", "local-path-provisioner", "busybox"} {
+		"konnectivity-server", "konnectivity-agent", "metrics-server"} {
 		s.Images[image] = "registry.naru.local/" + image + ":v1"
 	}
 	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server",

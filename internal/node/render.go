@@ -97,6 +97,8 @@ func kubeletYAML(config nodeconfig.Config, seen facts) map[string]any {
 		// A dead node is noticed after the controller manager's grace period,
 		// which has to be several of these.
 		"nodeStatusUpdateFrequency": "4s",
+		// A status in which nothing has changed is not written as often: that is what the lease is for.
+		"nodeStatusReportFrequency": "5m",
 		"nodeLeaseDurationSeconds":  20,
 		"resolvConf":                "/etc/resolv.conf",
 		"rotateCertificates":        true,

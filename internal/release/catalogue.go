@@ -105,10 +105,6 @@ func shared() []Component {
 			{Name: "etcdutl", Package: "go.etcd.io/etcd/etcdutl/v3"},
 		},
 	}, {
-		Name: "local-path-provisioner", Dir: "local-path-provisioner", Module: "github.com/rancher/local-path-provisioner",
-		Programs: []Program{{Name: "local-path-provisioner", Package: "github.com/rancher/local-path-provisioner"}},
-		Stamp:    map[string]string{"main.VERSION": "{version}"},
-	}, {
 		Name: "runc", Dir: "runc", Module: "github.com/opencontainers/runc",
 		Programs: []Program{{Name: "runc", Package: "github.com/opencontainers/runc"}},
 		// Without the tag every pod fails: "seccomp not supported".

@@ -19,7 +19,7 @@ import (
 func archives() [][]string {
 	return [][]string{
 		{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "pause"},
-		{"busybox", "coredns", "local-path-provisioner", "naru", "registry"},
+		{"coredns", "naru", "registry"},
 		{"haproxy", "konnectivity-server", "node"},
 	}
 }

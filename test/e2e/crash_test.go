@@ -45,6 +45,11 @@ func testCrash(t *testing.T, w *world) {
 	t.Run("when everything crashed, nodes, application and volume come back", func(t *testing.T) {
 		eventually(t, "nodes", 4*time.Minute, c.wantNodes(2))
 		w.kubectl(t, c, "rollout", "status", "deployment/hello", "deployment/hello-store", "--timeout", "240s")
+		// A machine has another address now: its kubelet waits for a serving certificate with it.
+		eventually(t, "an answer of the kubelet", 2*time.Minute, func(ctx context.Context) error {
+			_, err := w.cli.Kubectl(ctx, c.name, "logs", "deployment/hello-store", "--tail", "1")
+			return err
+		})
 		if got := get(t, w, c); got != content {
 			t.Errorf("the volume holds %q, want %q", got, content)
 		}

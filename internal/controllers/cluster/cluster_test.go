@@ -26,7 +26,7 @@ import (
 )
 
 var images = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "konnectivity-server",
-	"konnectivity-agent", "metrics-server", "local-path-provisioner", "busybox", "haproxy", "naru"}
+	"konnectivity-agent", "metrics-server", "haproxy", "naru"}
 
 // start runs the controller against a real API server, in which no pod ever runs.
 func start(t *testing.T) client.Client {

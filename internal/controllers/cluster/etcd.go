@@ -35,6 +35,7 @@ func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
 	}
 	s.render.EtcdReplicas, s.render.EtcdServers = scaling.Replicas, scaling.Servers
+	s.etcdAnswers = rollout.Exists && rollout.Ready > rollout.Wanted/2
 	if err := c.keep(ctx, s, etcd.New()); err != nil {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
 	}

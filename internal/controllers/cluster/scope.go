@@ -20,6 +20,8 @@ type scope struct {
 	// missing is what the servers lack; apiServers is how many API servers are ready.
 	missing    []string
 	apiServers int32
+	// etcdAnswers says that a quorum of members is ready.
+	etcdAnswers bool
 	// serversSeen says that missing is complete as far as servers are concerned.
 	serversSeen bool
 	// answering says that the API answered through the front in this pass.

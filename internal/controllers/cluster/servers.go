@@ -39,7 +39,7 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
-	for _, part := range []component.Component{controllermanager.New(), scheduler.New()} {
+	for _, part := range []component.Component{controllermanager.New(), scheduler.New(), karpenter.New()} {
 		if err := c.follower(ctx, s, part, servers); err != nil {
 			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 		}
@@ -57,14 +57,15 @@ func apiServers(observed component.Rollout, wanted int32) int32 {
 	return wanted
 }
 
-// follower keeps what is a client of the API servers. It starts when the first of them answers, so that it does not
-// give up and back off before; it becomes a newer version after all of them.
+// follower keeps what is a client of the API servers. It starts when etcd answers, which is what the first of them waits
+// for: each needs seconds to start, and the controller manager gives an API server ten. It becomes a newer version after
+// all of them.
 func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) error {
 	rollout, err := c.watch(ctx, s, part)
 	if err != nil {
 		return err
 	}
-	if servers.Done || !rollout.Exists && servers.Ready > 0 {
+	if servers.Done || !rollout.Exists && s.etcdAnswers {
 		return c.keep(ctx, s, part)
 	}
 	return nil
@@ -124,14 +125,4 @@ func askReady(ctx context.Context, config *rest.Config) (version string, err err
 		return "", fmt.Errorf("asking /version: %w", err)
 	}
 	return info.GitVersion, nil
-}
-
-// autoscaler keeps Karpenter, which needs its kinds in the cluster.
-func (c *Controller) autoscaler(ctx context.Context, s *scope) (next, error) {
-	if err := c.keep(ctx, s, karpenter.New()); err != nil {
-		s.missing = append(s.missing, err.Error())
-		return next{}, err
-	}
-	_, err := c.watch(ctx, s, karpenter.New())
-	return next{}, err
 }

@@ -9,7 +9,7 @@ import (
 // of its role.
 const UserName = "naru:agent"
 
-// ClusterRole lets the agent watch what it programs from; it writes nothing.
+// ClusterRole lets the agent watch what it programs from, and make the volumes of its node.
 func ClusterRole() *rbacv1.ClusterRole {
 	read := []string{"get", "list", "watch"}
 	return &rbacv1.ClusterRole{
@@ -18,6 +18,10 @@ func ClusterRole() *rbacv1.ClusterRole {
 		Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"nodes", "pods", "namespaces"}, Verbs: read},
 			{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: read},
+			{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: read},
+			{APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}, Verbs: read},
+			{APIGroups: []string{""}, Resources: []string{"persistentvolumes"}, Verbs: append(read, "create", "delete")},
+			{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 		},
 	}
 }

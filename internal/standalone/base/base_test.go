@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func input() Input {
 	images := map[string]string{}
-	for _, name := range []string{"busybox", "local-path-provisioner", "naru", "node", "registry"} {
+	for _, name := range []string{"naru", "node", "registry"} {
 		images[name] = "registry.naru.local/" + name + ":1"
 	}
 	return Input{Minor: "1.37", Kubernetes: "v1.37.1", Images: images, Hosts: 3, RegistryChecksum: "0123456789abcdef"}
@@ -55,7 +55,7 @@ func TestObjects(t *testing.T) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("when nothing is meant to change, it renders what it did (-want +got; -update rewrites):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"local-path-provisioner", "naru-controller", "registry"}, Workloads(objects)); diff != "" {
+	if diff := cmp.Diff([]string{"naru-controller", "registry"}, Workloads(objects)); diff != "" {
 		t.Errorf("when it is asked for workloads, it names the Deployments:\n%s", diff)
 	}
 }
