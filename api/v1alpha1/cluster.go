@@ -101,7 +101,7 @@ type NetworkingSpec struct {
 
 // ClusterStatus is what was observed of a managed cluster.
 type ClusterStatus struct {
-	// observedGeneration is the generation of the spec that the last successful pass saw.
+	// observedGeneration is the newest generation of the spec that the cluster was Ready for; 0: it never was.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -132,6 +132,9 @@ type ClusterEndpoint struct {
 	// address is the front's address in the hosting cluster's service network.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// certificateAuthority is the certificate, in PEM, that the API's own is signed by.
+	// +optional
+	CertificateAuthority []byte `json:"certificateAuthority,omitempty"`
 }
 
 // Cluster is a managed Kubernetes cluster.

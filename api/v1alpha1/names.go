@@ -17,6 +17,15 @@ const (
 	// AnnotationPublishPort on a Service asks `naru daemon` to publish its first port on
 	// 127.0.0.1 at this port.
 	AnnotationPublishPort = "naru.dev/publish-port"
+	// AnnotationTags on an object holds its tags, as users of the EKS API set them: a JSON object of strings.
+	AnnotationTags = "naru.dev/tags"
+	// AnnotationAsked on a Cluster or a NodeGroup holds, as JSON in the shapes of the EKS API, what was asked for
+	// that has no meaning here and is only told again, as subnets.
+	AnnotationAsked = "naru.dev/eks-asked"
+	// AnnotationToken on an object holds the idempotency token that it was created with, and a hash of what was asked.
+	AnnotationToken = "naru.dev/client-request-token"
+	// AnnotationUpdates on a Cluster or a NodeGroup holds its last changes, as updates of the EKS API.
+	AnnotationUpdates = "naru.dev/eks-updates"
 	// Finalizer keeps an object until what it stands for is gone.
 	Finalizer = "naru.dev/finalizer"
 

@@ -67,7 +67,7 @@ type ScalingSpec struct {
 
 // NodeGroupStatus is what was observed of a node group.
 type NodeGroupStatus struct {
-	// observedGeneration is the generation of the spec that the last successful pass saw.
+	// observedGeneration is the newest generation of the spec that the group was Ready for; 0: it never was.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions; see the NodeGroup… constants.

@@ -24,6 +24,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Machine{}, &MachineList{},
 		&Release{}, &ReleaseList{},
 		&NodeImage{}, &NodeImageList{},
+		&AccessEntry{}, &AccessEntryList{},
+		&PodIdentityAssociation{}, &PodIdentityAssociationList{},
 		&NaruNodeClass{}, &NaruNodeClassList{},
 		&IAMUser{}, &IAMUserList{},
 		&IAMRole{}, &IAMRoleList{},

@@ -123,5 +123,6 @@ func (s *scope) keep(have pki.Secrets) error {
 	for _, name := range []string{pki.CA, pki.EtcdCA} {
 		s.authorities[name] = have.Material(name)
 	}
+	s.cluster.Status.Endpoint.CertificateAuthority = s.authorities[pki.CA].Certificate
 	return nil
 }

@@ -192,7 +192,6 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 		return reconcile.Result{}, err
 	}
 	conditions.True(s.group, v1alpha1.NodeGroupSynced, v1alpha1.ReasonReady, "the cluster has the group's node pools")
-	s.group.Status.ObservedGeneration = s.group.Generation
 	return reconcile.Result{}, nil
 }
 
@@ -262,6 +261,7 @@ func summarize(s *scope) {
 			fmt.Sprintf("%d machines are leaving", g.Status.Machines-wanted))
 	default:
 		conditions.True(g, v1alpha1.NodeGroupReady, v1alpha1.ReasonReady, fmt.Sprintf("%d nodes are ready", g.Status.ReadyNodes))
+		g.Status.ObservedGeneration = g.Generation
 	}
 }
 
