@@ -76,7 +76,9 @@ func (b *Backend) CreateCluster(ctx context.Context, cluster *v1alpha1.Cluster, 
 	if err := b.refuseExisting(ctx, cluster.Name); err != nil {
 		return err
 	}
-	if err := b.client.Create(ctx, cluster, client.FieldOwner(fieldManager)); err != nil {
+	if err := b.client.Create(ctx, cluster, client.FieldOwner(fieldManager)); apierrors.IsAlreadyExists(err) {
+		return clusterExists(cluster.Name)
+	} else if err != nil {
 		return fmt.Errorf("creating cluster %q: %w", cluster.Name, err)
 	}
 	for _, group := range groups {
@@ -98,11 +100,15 @@ func (b *Backend) refuseExisting(ctx context.Context, name string) error {
 	case existing.DeletionTimestamp != nil:
 		return beingDeleted(existing)
 	}
-	return &RefusedError{Message: fmt.Sprintf("cluster %q exists already: choose another name, or see it with \"naru describe cluster %s\"", name, name)}
+	return clusterExists(name)
+}
+
+func clusterExists(name string) error {
+	return &RefusedError{Exists, fmt.Sprintf("cluster %q exists already: choose another name, or see it with \"naru describe cluster %s\"", name, name)}
 }
 
 func beingDeleted(cluster *v1alpha1.Cluster) error {
-	return &RefusedError{Message: fmt.Sprintf("cluster %q is being deleted since %s: wait until it is gone with \"naru get cluster %s -w\"",
+	return &RefusedError{BeingDeleted, fmt.Sprintf("cluster %q is being deleted since %s: wait until it is gone with \"naru get cluster %s -w\"",
 		cluster.Name, cluster.DeletionTimestamp.Local().Format(time.TimeOnly), cluster.Name)}
 }
 
@@ -176,7 +182,7 @@ func Deletable(cluster *v1alpha1.Cluster) error {
 	case cluster.DeletionTimestamp != nil:
 		return beingDeleted(cluster)
 	case cluster.Spec.DeletionProtection:
-		return &RefusedError{Message: fmt.Sprintf("cluster %q is protected from deletion: set spec.deletionProtection to false first, with \"naru apply\"", cluster.Name)}
+		return &RefusedError{Protected, fmt.Sprintf("cluster %q is protected from deletion: set spec.deletionProtection to false first, with \"naru apply\"", cluster.Name)}
 	}
 	return nil
 }

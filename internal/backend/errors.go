@@ -40,8 +40,24 @@ func (e *NotFoundError) Error() string {
 // ExitCode implements the convention of package exitcode.
 func (*NotFoundError) ExitCode() int { return exitcode.Failed }
 
+// Refusal is why the state of an object forbids what was asked for.
+type Refusal int
+
+// The refusals.
+const (
+	// Exists: there is one of that name already.
+	Exists Refusal = iota + 1
+	// BeingDeleted: it, or what it is part of, is on its way out.
+	BeingDeleted
+	// Protected: its deletion protection is on.
+	Protected
+)
+
 // RefusedError says that the state of an object forbids what was asked for. Nothing was changed.
-type RefusedError struct{ Message string }
+type RefusedError struct {
+	Reason  Refusal
+	Message string
+}
 
 func (e *RefusedError) Error() string { return e.Message }
 

@@ -67,7 +67,7 @@ func (b *Backend) CreateNodeGroup(ctx context.Context, group *v1alpha1.NodeGroup
 	}
 	err = b.createInNamespace(ctx, clusterName, group)
 	if apierrors.IsAlreadyExists(err) {
-		return &RefusedError{Message: fmt.Sprintf("node group %q exists already in cluster %q: choose another name, or change its size with \"naru scale nodegroup %s --cluster %s --nodes N\"",
+		return &RefusedError{Exists, fmt.Sprintf("node group %q exists already in cluster %q: choose another name, or change its size with \"naru scale nodegroup %s --cluster %s --nodes N\"",
 			group.Name, clusterName, group.Name, clusterName)}
 	}
 	return err
@@ -137,7 +137,7 @@ func (b *Backend) DeleteNodeGroup(ctx context.Context, cluster, name string) err
 
 func groupBeingDeleted(group *v1alpha1.NodeGroup) error {
 	cluster := v1alpha1.ClusterOf(group.Namespace)
-	return &RefusedError{Message: fmt.Sprintf("node group %q of cluster %q is being deleted since %s: wait until it is gone with \"naru get nodegroups --cluster %s -w\"",
+	return &RefusedError{BeingDeleted, fmt.Sprintf("node group %q of cluster %q is being deleted since %s: wait until it is gone with \"naru get nodegroups --cluster %s -w\"",
 		group.Name, cluster, group.DeletionTimestamp.Local().Format(time.TimeOnly), cluster)}
 }
 

@@ -1,0 +1,165 @@
+package convert
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/kube/conditions"
+)
+
+// anywhere is the only range that a cluster's endpoint can be reached from.
+const anywhere = "0.0.0.0/0"
+
+// ClusterStatus is where a cluster stands in EKS's life cycle. The order matters: waiters and Terraform take an early
+// UPDATING, or anything but DELETING after a deletion was asked for, for a failure.
+//
+//	CREATING ──▶ ACTIVE ◀──▶ UPDATING
+//	    └───────────┴──────────┴──▶ DELETING ──▶ gone
+func ClusterStatus(cluster *v1alpha1.Cluster) types.ClusterStatus {
+	switch {
+	case cluster.DeletionTimestamp != nil:
+		return types.ClusterStatusDeleting
+	case cluster.Status.ObservedGeneration == 0:
+		return types.ClusterStatusCreating
+	case Running(cluster, cluster.Status.ObservedGeneration):
+		return types.ClusterStatusUpdating
+	}
+	return types.ClusterStatusActive
+}
+
+// Cluster is a cluster as EKS describes it.
+func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
+	asked := Note[ClusterAsked](cluster, v1alpha1.AnnotationAsked)
+	shape := &types.Cluster{
+		Name:                      aws.String(cluster.Name),
+		Arn:                       aws.String(s.ClusterARN(cluster.Name)),
+		CreatedAt:                 created(cluster),
+		Version:                   aws.String(cluster.Spec.Version),
+		PlatformVersion:           platformVersion(cluster.Status.Version),
+		Status:                    ClusterStatus(cluster),
+		RoleArn:                   optional(asked.RoleARN),
+		DeletionProtection:        aws.Bool(cluster.Spec.DeletionProtection),
+		Tags:                      Tags(cluster),
+		ClientRequestToken:        optional(TokenOf(cluster).Token),
+		Logging:                   logging(asked.LogTypes),
+		Health:                    clusterHealth(cluster),
+		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
+		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
+			IpFamily: types.IpFamilyIpv4, ServiceIpv4Cidr: optional(cluster.Spec.Networking.ServiceCIDR),
+		},
+		ResourcesVpcConfig: s.network(cluster, asked),
+		AccessConfig: &types.AccessConfigResponse{
+			AuthenticationMode:                      types.AuthenticationMode(first(asked.AuthenticationMode, string(types.AuthenticationModeApi))),
+			BootstrapClusterCreatorAdminPermissions: aws.Bool(asked.BootstrapCreatorAdmin),
+		},
+	}
+	if ca := cluster.Status.Endpoint.CertificateAuthority; len(ca) > 0 && cluster.Status.Endpoint.Port != 0 {
+		shape.Endpoint = aws.String(Endpoint(cluster))
+		shape.CertificateAuthority = &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString(ca))}
+	}
+	echo(shape, asked)
+	return shape
+}
+
+// Endpoint is the URL of a cluster's API, as users of this machine reach it.
+func Endpoint(cluster *v1alpha1.Cluster) string {
+	return fmt.Sprintf("https://127.0.0.1:%d", cluster.Status.Endpoint.Port)
+}
+
+// echo adds what is only there if somebody asked for it: Terraform takes an answer that it did not
+// ask for to be a difference.
+func echo(shape *types.Cluster, asked ClusterAsked) {
+	if asked.SupportType != "" {
+		shape.UpgradePolicy = &types.UpgradePolicyResponse{SupportType: types.SupportType(asked.SupportType)}
+	}
+	if asked.ZonalShiftOff {
+		shape.ZonalShiftConfig = &types.ZonalShiftConfigResponse{Enabled: aws.Bool(false)}
+	}
+	if asked.AutoModeOff {
+		shape.ComputeConfig = &types.ComputeConfigResponse{Enabled: aws.Bool(false)}
+		shape.StorageConfig = &types.StorageConfigResponse{BlockStorage: &types.BlockStorage{Enabled: aws.Bool(false)}}
+		shape.KubernetesNetworkConfig.ElasticLoadBalancing = &types.ElasticLoadBalancing{Enabled: aws.Bool(false)}
+	}
+}
+
+func (s Site) network(cluster *v1alpha1.Cluster, asked ClusterAsked) *types.VpcConfigResponse {
+	return &types.VpcConfigResponse{
+		SubnetIds: list(asked.SubnetIDs), SecurityGroupIds: list(asked.SecurityGroupIDs),
+		ClusterSecurityGroupId: aws.String(SecurityGroup(cluster.UID)), VpcId: aws.String(s.VPC()),
+		EndpointPublicAccess: true, EndpointPrivateAccess: asked.PrivateAccess, PublicAccessCidrs: []string{anywhere},
+	}
+}
+
+// logging tells both groups, those that are kept and the others.
+func logging(kept []string) *types.Logging {
+	var on, off []types.LogType
+	for _, kind := range types.LogType("").Values() {
+		if slices.Contains(kept, string(kind)) {
+			on = append(on, kind)
+		} else {
+			off = append(off, kind)
+		}
+	}
+	shape := &types.Logging{}
+	if len(on) > 0 {
+		shape.ClusterLogging = append(shape.ClusterLogging, types.LogSetup{Enabled: aws.Bool(true), Types: on})
+	}
+	if len(off) > 0 {
+		shape.ClusterLogging = append(shape.ClusterLogging, types.LogSetup{Enabled: aws.Bool(false), Types: off})
+	}
+	return shape
+}
+
+// clusterHealth lists what a cluster lacks that was ready before. One that is being made or deleted is not ill.
+func clusterHealth(cluster *v1alpha1.Cluster) *types.ClusterHealth {
+	health := &types.ClusterHealth{Issues: []types.ClusterIssue{}}
+	ready := conditions.Get(cluster, v1alpha1.ClusterReady)
+	if status := ClusterStatus(cluster); ready == nil || status == types.ClusterStatusCreating || status == types.ClusterStatusDeleting {
+		return health
+	}
+	if ready.Status != metav1.ConditionTrue {
+		issue := types.ClusterIssue{Code: types.ClusterIssueCodeInternalFailure, Message: aws.String(ready.Message), ResourceIds: []string{cluster.Name}}
+		if servers := conditions.Get(cluster, v1alpha1.ClusterControlPlaneReady); servers != nil && servers.Status != metav1.ConditionTrue {
+			issue.Code = types.ClusterIssueCodeClusterUnreachable
+		}
+		health.Issues = append(health.Issues, issue)
+	}
+	return health
+}
+
+// platformVersion is eks.N, which rises with the patch version that the API server answered with; nil before it did.
+func platformVersion(kubernetes string) *string {
+	i := strings.LastIndex(kubernetes, ".")
+	patch, err := strconv.Atoi(kubernetes[i+1:])
+	if err != nil {
+		return nil
+	}
+	return aws.String("eks." + strconv.Itoa(patch+1))
+}
+
+func first(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+func optional(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+// list is never nil, so that it is told even if it is empty.
+func list(values []string) []string { return append([]string{}, values...) }
