@@ -26,6 +26,8 @@ const (
 	AnnotationToken = "naru.dev/client-request-token"
 	// AnnotationUpdates on a Cluster or a NodeGroup holds its last changes, as updates of the EKS API.
 	AnnotationUpdates = "naru.dev/eks-updates"
+	// AnnotationAddons on a Cluster holds which of its components are add-ons of the EKS API.
+	AnnotationAddons = "naru.dev/eks-addons"
 	// Finalizer keeps an object until what it stands for is gone.
 	Finalizer = "naru.dev/finalizer"
 

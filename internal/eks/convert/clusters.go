@@ -43,7 +43,7 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 		Arn:                       aws.String(s.ClusterARN(cluster.Name)),
 		CreatedAt:                 created(cluster),
 		Version:                   aws.String(cluster.Spec.Version),
-		PlatformVersion:           platformVersion(cluster.Status.Version),
+		PlatformVersion:           PlatformVersion(cluster.Status.Version),
 		Status:                    ClusterStatus(cluster),
 		RoleArn:                   optional(asked.RoleARN),
 		DeletionProtection:        aws.Bool(cluster.Spec.DeletionProtection),
@@ -135,8 +135,8 @@ func clusterHealth(cluster *v1alpha1.Cluster) *types.ClusterHealth {
 	return health
 }
 
-// platformVersion is eks.N, which rises with the patch version that the API server answered with; nil before it did.
-func platformVersion(kubernetes string) *string {
+// PlatformVersion is eks.N, which rises with the patch version, as v1.37.1; nil for what is no version.
+func PlatformVersion(kubernetes string) *string {
 	i := strings.LastIndex(kubernetes, ".")
 	patch, err := strconv.Atoi(kubernetes[i+1:])
 	if err != nil {

@@ -145,3 +145,21 @@ func (o *Operation) labels(escapedPath string) (map[string]string, error) {
 	}
 	return values, nil
 }
+
+// Labels are the members of an input that stand in the path, by name. They are never empty where
+// Decode made the input.
+func (o *Operation) Labels(input any) map[string]string {
+	structure := reflect.ValueOf(input).Elem()
+	labels := map[string]string{}
+	for _, f := range o.input.fields {
+		if f.place == inPath {
+			labels[f.name] = strings.Join(text(structure.Field(f.index)), "")
+		}
+	}
+	return labels
+}
+
+// ReadOnly tells whether the operation changes nothing.
+func (o *Operation) ReadOnly() bool {
+	return strings.HasPrefix(o.Name, "Describe") || strings.HasPrefix(o.Name, "List")
+}

@@ -1,0 +1,106 @@
+package handlers
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+)
+
+// refused never does anything; the note, which the caller gets, says what is missing.
+func refused(note string, answer func(s subject, why string) error) operation {
+	return operation{Refused, note, func(*Handlers, context.Context, any) (any, error) { return nil, answer(subject{}, note) }}
+}
+
+func notPossible(s subject, why string) error { return s.request("%s", why) }
+
+// nothing is the answer to what asks for one of a kind that this Naru never has.
+func nothing(_ subject, why string) error {
+	return &types.ResourceNotFoundException{Message: aws.String(why)}
+}
+
+// Why operations are refused.
+const (
+	noFargate     = "there are no Fargate profiles yet, because nodes can't run one isolated pod each: create a node group"
+	noCapability  = "there are no capabilities (ACK, KRO, ARGOCD) yet: install what is needed into the cluster"
+	noRotation    = "certificate authorities can't be rotated yet: the cluster has the one it was made with"
+	noProvider    = "API servers can't be given an OIDC provider yet: use naru kubeconfig"
+	noConnected   = "there is no agent yet that connects clusters which are not Naru's"
+	noSubscribing = "EKS Anywhere is not sold by Naru, and Naru needs no subscription"
+	always        = "; the list is always empty"
+)
+
+func absent() map[string]operation {
+	return map[string]operation{
+		"CreateFargateProfile":   refused(noFargate, notPossible),
+		"DescribeFargateProfile": refused(noFargate, nothing),
+		"DeleteFargateProfile":   refused(noFargate, nothing),
+		"ListFargateProfiles": reduced(noFargate+always, func(h *Handlers, ctx context.Context, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
+			return &eks.ListFargateProfilesOutput{FargateProfileNames: []string{}}, h.known(ctx, in.ClusterName)
+		}),
+		"CreateCapability":   refused(noCapability, notPossible),
+		"UpdateCapability":   refused(noCapability, nothing),
+		"DescribeCapability": refused(noCapability, nothing),
+		"DeleteCapability":   refused(noCapability, nothing),
+		"ListCapabilities": reduced(noCapability+always, func(h *Handlers, ctx context.Context, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
+			return &eks.ListCapabilitiesOutput{Capabilities: []types.CapabilitySummary{}}, h.known(ctx, in.ClusterName)
+		}),
+		"CreateCertificateAuthority":         refused(noRotation, notPossible),
+		"ActivateCertificateAuthority":       refused(noRotation, notPossible),
+		"DeleteCertificateAuthority":         refused(noRotation, notPossible),
+		"AssociateIdentityProviderConfig":    refused(noProvider, notPossible),
+		"DisassociateIdentityProviderConfig": refused(noProvider, nothing),
+		"DescribeIdentityProviderConfig":     refused(noProvider, nothing),
+		"ListIdentityProviderConfigs": reduced(noProvider+always, func(h *Handlers, ctx context.Context, in *eks.ListIdentityProviderConfigsInput) (*eks.ListIdentityProviderConfigsOutput, error) {
+			return &eks.ListIdentityProviderConfigsOutput{IdentityProviderConfigs: []types.IdentityProviderConfig{}}, h.known(ctx, in.ClusterName)
+		}),
+		"RegisterCluster":   refused(noConnected, notPossible),
+		"DeregisterCluster": refused(noConnected, nothing),
+		"CreateEksAnywhereSubscription": refused(noSubscribing, func(_ subject, why string) error {
+			return &types.InvalidParameterException{Message: aws.String(why)}
+		}),
+		"UpdateEksAnywhereSubscription":   refused(noSubscribing, nothing),
+		"DescribeEksAnywhereSubscription": refused(noSubscribing, nothing),
+		"DeleteEksAnywhereSubscription":   refused(noSubscribing, nothing),
+		"ListEksAnywhereSubscriptions": reduced(noSubscribing+always, func(*Handlers, context.Context, *eks.ListEksAnywhereSubscriptionsInput) (*eks.ListEksAnywhereSubscriptionsOutput, error) {
+			return &eks.ListEksAnywhereSubscriptionsOutput{Subscriptions: []types.EksAnywhereSubscription{}}, nil
+		}),
+		"ListCertificateAuthorities":   reduced("the one that the cluster was made with", (*Handlers).listAuthorities),
+		"DescribeCertificateAuthority": reduced("the one that the cluster was made with", (*Handlers).describeAuthority),
+	}
+}
+
+// known errs unless there is such a cluster.
+func (h *Handlers) known(ctx context.Context, cluster *string) error {
+	if _, err := h.Backend.Cluster(ctx, *cluster); err != nil {
+		return subject{cluster: *cluster}.exception(err)
+	}
+	return nil
+}
+
+func (h *Handlers) listAuthorities(ctx context.Context, in *eks.ListCertificateAuthoritiesInput) (*eks.ListCertificateAuthoritiesOutput, error) {
+	cluster, err := h.Backend.Cluster(ctx, *in.ClusterName)
+	if err != nil {
+		return nil, subject{cluster: *in.ClusterName}.exception(err)
+	}
+	out := &eks.ListCertificateAuthoritiesOutput{CertificateAuthorities: []types.CertificateAuthoritySummary{}}
+	if ca := h.Site.Authority(cluster); ca != nil {
+		out.CertificateAuthorities = append(out.CertificateAuthorities, types.CertificateAuthoritySummary{
+			Id: ca.Id, CreatedAt: ca.CreatedAt, ActivatedAt: ca.ActivatedAt, CreatedBy: ca.CreatedBy, ActivatedBy: ca.ActivatedBy,
+			SigningStatus: ca.SigningStatus, DistributionStatus: ca.DistributionStatus,
+		})
+	}
+	return out, nil
+}
+
+func (h *Handlers) describeAuthority(ctx context.Context, in *eks.DescribeCertificateAuthorityInput) (*eks.DescribeCertificateAuthorityOutput, error) {
+	cluster, err := h.Backend.Cluster(ctx, *in.ClusterName)
+	if err != nil {
+		return nil, subject{cluster: *in.ClusterName}.exception(err)
+	}
+	if ca := h.Site.Authority(cluster); ca != nil && *ca.Id == *in.CertificateAuthorityId {
+		return &eks.DescribeCertificateAuthorityOutput{CertificateAuthority: ca}, nil
+	}
+	return nil, &types.ResourceNotFoundException{Message: aws.String("No certificate authority found for id: " + *in.CertificateAuthorityId + "."), ClusterName: in.ClusterName}
+}

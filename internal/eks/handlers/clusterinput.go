@@ -1,0 +1,189 @@
+package handlers
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/backend"
+	"naru.dev/naru/internal/eks/convert"
+	"naru.dev/naru/internal/iam"
+)
+
+// replicasTag is the tag that sizes a control plane, for which EKS has no member.
+const replicasTag = "naru.dev/control-plane-replicas"
+
+const (
+	anywhere  = "0.0.0.0/0"
+	noAuto    = "Naru has no Auto Mode: leave it out, or set it to false"
+	noSetting = "this Naru does not change the settings of control-plane components yet: leave it out"
+)
+
+var (
+	subnetID = regexp.MustCompile(`^subnet-[0-9a-f]{8}([0-9a-f]{9})?$`)
+	groupID  = regexp.MustCompile(`^sg-[0-9a-f]{8}([0-9a-f]{9})?$`)
+)
+
+// newCluster is the cluster that a request asks for. It is pure.
+func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluster, error) {
+	about := subject{cluster: aws.ToString(in.Name)}
+	if err := about.missing(given("name", in.Name), given("roleArn", in.RoleArn), member{"resourcesVpcConfig", in.ResourcesVpcConfig != nil}); err != nil {
+		return nil, err
+	}
+	if err := about.refuse(notInCluster(in)); err != nil {
+		return nil, err
+	}
+	if err := about.role("roleArn", *in.RoleArn, site); err != nil {
+		return nil, err
+	}
+	asked := convert.ClusterAsked{
+		RoleARN: *in.RoleArn, SupportType: "", ZonalShiftOff: in.ZonalShiftConfig != nil,
+		AutoModeOff:           in.ComputeConfig != nil || in.StorageConfig != nil,
+		BootstrapCreatorAdmin: true,
+	}
+	if in.UpgradePolicy != nil {
+		asked.SupportType = string(in.UpgradePolicy.SupportType)
+	}
+	if in.AccessConfig != nil {
+		asked.AuthenticationMode = string(in.AccessConfig.AuthenticationMode)
+		asked.BootstrapCreatorAdmin = in.AccessConfig.BootstrapClusterCreatorAdminPermissions == nil || *in.AccessConfig.BootstrapClusterCreatorAdminPermissions
+	}
+	if len(in.ResourcesVpcConfig.SubnetIds) == 0 {
+		return nil, about.invalid("resourcesVpcConfig.subnetIds: at least one is needed; DescribeSubnets of EC2 lists those of this Naru")
+	}
+	if err := about.network(in.ResourcesVpcConfig, &asked); err != nil {
+		return nil, err
+	}
+	if err := about.logs(in.Logging, &asked); err != nil {
+		return nil, err
+	}
+	cluster := backend.NewCluster(*in.Name, aws.ToString(in.Version), 0, v1alpha1.NetworkingSpec{})
+	if in.KubernetesNetworkConfig != nil {
+		cluster.Spec.Networking.ServiceCIDR = aws.ToString(in.KubernetesNetworkConfig.ServiceIpv4Cidr)
+	}
+	cluster.Spec.DeletionProtection = aws.ToBool(in.DeletionProtection)
+	if err := about.tag(cluster, in.Tags); err != nil {
+		return nil, err
+	}
+	return cluster, convert.SetNote(cluster, v1alpha1.AnnotationAsked, asked)
+}
+
+// notInCluster are the members of a creation that this Naru can't do.
+func notInCluster(in *eks.CreateClusterInput) []forbidden {
+	network := in.KubernetesNetworkConfig
+	return []forbidden{
+		{in.OutpostConfig != nil, "outpostConfig", "there are no Outposts here"},
+		{len(in.EncryptionConfig) > 0, "encryptionConfig", "there is no KMS here: Secrets of every cluster are encrypted with a key of its own anyway, so leave it out"},
+		{in.ComputeConfig != nil && aws.ToBool(in.ComputeConfig.Enabled), "computeConfig.enabled", noAuto},
+		{in.StorageConfig != nil && in.StorageConfig.BlockStorage != nil && aws.ToBool(in.StorageConfig.BlockStorage.Enabled), "storageConfig.blockStorage.enabled", noAuto},
+		{network != nil && network.ElasticLoadBalancing != nil && aws.ToBool(network.ElasticLoadBalancing.Enabled), "kubernetesNetworkConfig.elasticLoadBalancing.enabled", noAuto},
+		{network != nil && network.IpFamily == types.IpFamilyIpv6, "kubernetesNetworkConfig.ipFamily", "clusters have IPv4 only: leave it out, or use ipv4"},
+		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
+		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet: leave it out, or set it to false"},
+		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
+		{in.KubeApiServerConfig != nil, "kubeApiServerConfig", noSetting},
+		{in.KubeControllerManagerConfig != nil, "kubeControllerManagerConfig", noSetting},
+		{in.KubeSchedulerConfig != nil, "kubeSchedulerConfig", noSetting},
+		{in.AccessConfig != nil && in.AccessConfig.AuthenticationMode == types.AuthenticationModeConfigMap, "accessConfig.authenticationMode", "Naru does not read the ConfigMap aws-auth: use API"},
+	}
+}
+
+func standard(config *types.ControlPlaneScalingConfig) bool {
+	return config.Tier == "" || config.Tier == types.ProvisionedControlPlaneTierStandard
+}
+
+// network checks what is said of a cluster's network, and keeps it.
+func (s subject) network(in *types.VpcConfigRequest, asked *convert.ClusterAsked) error {
+	limited := len(in.PublicAccessCidrs) > 0 && !slices.Equal(in.PublicAccessCidrs, []string{anywhere})
+	err := s.refuse([]forbidden{
+		{in.EndpointPublicAccess != nil && !*in.EndpointPublicAccess, "resourcesVpcConfig.endpointPublicAccess", "the endpoint can't be closed yet; it is on 127.0.0.1 only"},
+		{limited, "resourcesVpcConfig.publicAccessCidrs", "access can't be limited to ranges yet; the endpoint is on 127.0.0.1 only"},
+		{in.ControlPlaneEgressMode != "" && in.ControlPlaneEgressMode != types.ControlPlaneEgressModeTypeAwsManaged, "resourcesVpcConfig.controlPlaneEgressMode", "there is only AWS_MANAGED"},
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range in.SubnetIds {
+		if !subnetID.MatchString(id) {
+			return s.invalid("The subnet ID '%s' does not exist", id)
+		}
+	}
+	for _, id := range in.SecurityGroupIds {
+		if !groupID.MatchString(id) {
+			return s.invalid("The security group ID '%s' does not exist", id)
+		}
+	}
+	if len(in.SubnetIds) > 0 {
+		asked.SubnetIDs = in.SubnetIds
+	}
+	if in.SecurityGroupIds != nil {
+		asked.SecurityGroupIDs = in.SecurityGroupIds
+	}
+	if in.EndpointPrivateAccess != nil {
+		asked.PrivateAccess = *in.EndpointPrivateAccess
+	}
+	return nil
+}
+
+// logs checks which logs are to be kept. The hosting cluster keeps those of every control-plane pod.
+func (s subject) logs(in *types.Logging, asked *convert.ClusterAsked) error {
+	if in == nil {
+		return nil
+	}
+	kept := map[string]bool{}
+	for _, kind := range asked.LogTypes {
+		kept[kind] = true
+	}
+	for _, setup := range in.ClusterLogging {
+		for _, kind := range setup.Types {
+			on := aws.ToBool(setup.Enabled)
+			if on && (kind == types.LogTypeAudit || kind == types.LogTypeAuthenticator) {
+				return s.invalid("logging.clusterLogging: logs of type %s are not written by this Naru yet; api, controllerManager and scheduler are", kind)
+			}
+			kept[string(kind)] = on
+		}
+	}
+	asked.LogTypes = nil
+	for kind, on := range kept {
+		if on {
+			asked.LogTypes = append(asked.LogTypes, kind)
+		}
+	}
+	slices.Sort(asked.LogTypes)
+	return nil
+}
+
+// role checks that an ARN is that of a role of this account.
+func (s subject) role(member, text string, site convert.Site) error {
+	arn, err := iam.ParseARN(text)
+	switch {
+	case err != nil:
+		return s.invalid("%s: %s", member, err)
+	case arn.Service != "iam" || !strings.HasPrefix(arn.Resource, "role/"):
+		return s.invalid("%s: %s is not the ARN of a role", member, text)
+	case arn.Account != site.Account:
+		return s.invalid("%s: Cross-account pass role is not allowed.", member)
+	}
+	return nil
+}
+
+// tag sets an object's tags. Some have a meaning on a cluster.
+func (s subject) tag(cluster *v1alpha1.Cluster, tags map[string]string) error {
+	if err := s.validTags(tags); err != nil {
+		return err
+	}
+	if value, ok := tags[replicasTag]; ok {
+		replicas, err := strconv.Atoi(value)
+		if err != nil || replicas != 1 && replicas != 3 {
+			return s.invalid("tags.%s: %q can't be: 3 survives the loss of one, 1 is the small form", replicasTag, value)
+		}
+		cluster.Spec.ControlPlane.Replicas = int32(replicas)
+	}
+	return convert.SetTags(cluster, tags)
+}

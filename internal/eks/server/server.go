@@ -1,0 +1,200 @@
+// Package server is `naru server`: the one endpoint of the AWS APIs. It tells services apart, lets in
+// who signed, asks whether they may, and writes down what came of it. What operations do is other
+// packages' to say.
+//
+//	request ─▶ room? ─▶ service ─▶ signature ─▶ operation and input ─▶ policies ─▶ handler ─▶ answer
+//	             └──────────┴───────────┴──────────────┴──────────────────┴──────────┴──▶ error ─▶ audit
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"naru.dev/naru/internal/eks/audit"
+	"naru.dev/naru/internal/eks/convert"
+	"naru.dev/naru/internal/eks/errcode"
+	"naru.dev/naru/internal/eks/handlers"
+	"naru.dev/naru/internal/eks/wire"
+	"naru.dev/naru/internal/iam"
+)
+
+// patience is how long a call may take.
+const patience = 45 * time.Second
+
+// Options are what a server consists of.
+type Options struct {
+	Site          convert.Site
+	Model         *wire.Model
+	EKS           *handlers.Handlers
+	Authenticator iam.Authenticator
+	Authorizer    iam.Authorizer
+	// Query are the services of the query protocol by the name that requests are signed for, as iam, sts and ec2. They
+	// get the body unread, and the caller in the context.
+	Query map[string]http.Handler
+	Audit *audit.Log
+	Log   *slog.Logger
+	// Limits say how much is let in at a time.
+	Limits Limits
+	Now    func() time.Time
+	// NewID makes the UUID of a request.
+	NewID func() string
+}
+
+// Server answers requests.
+type Server struct {
+	Options
+	codes *errcode.Registry
+	gate  *gate
+}
+
+// New returns a server.
+func New(options Options) *Server {
+	return &Server{Options: options, codes: errcode.NewRegistry(options.Model), gate: newGate(options.Limits)}
+}
+
+// call is one request on its way.
+type call struct {
+	*http.Request
+	service string
+	body    []byte
+	event   audit.Event
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	id := s.NewID()
+	w.Header().Set("x-amzn-RequestId", id)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	c := &call{Request: r.WithContext(ctx), service: service(r)}
+	c.event = audit.Event{
+		EventTime: s.Now().UTC(), EventSource: c.service + ".amazonaws.com", AWSRegion: s.Site.Region, SourceIPAddress: host(r.RemoteAddr),
+		UserAgent: r.UserAgent(), RequestID: id, EventID: s.NewID(), RecipientAccountID: s.Site.Account, EventName: r.Method + " " + r.URL.Path,
+	}
+	leave, err := s.gate.enter(key(r))
+	if err != nil {
+		s.fail(w, c, err)
+		return
+	}
+	defer leave()
+	if err := s.serve(w, c); err != nil {
+		s.fail(w, c, err)
+	}
+}
+
+// serve answers a call, or says why it can't.
+func (s *Server) serve(w http.ResponseWriter, c *call) error {
+	var err error
+	c.body, err = io.ReadAll(io.LimitReader(c.Body, wire.MaxBody+1))
+	if err != nil {
+		return &errcode.Error{Code: errcode.Serialization, Message: "the body can't be read"}
+	}
+	if len(c.body) > wire.MaxBody {
+		return &errcode.Error{Code: errcode.TooLarge, Message: "the body is too large"}
+	}
+	if c.anonymous() {
+		return s.query(w, c)
+	}
+	caller, err := s.Authenticator.Authenticate(c.Request, c.body)
+	if err != nil {
+		return err
+	}
+	c.event.UserIdentity = audit.IdentityOf(caller)
+	c.Request = c.WithContext(iam.WithCaller(c.Context(), caller))
+	if c.service == "eks" {
+		return s.eks(w, c, caller)
+	}
+	return s.query(w, c)
+}
+
+func (s *Server) eks(w http.ResponseWriter, c *call, caller iam.Caller) error {
+	operation, err := s.Model.Match(c.Method, c.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	c.event.EventName, c.event.ReadOnly = operation.Name, operation.ReadOnly()
+	input, err := operation.Decode(wire.Request{Path: c.URL.EscapedPath(), Query: c.URL.Query(), Body: c.body})
+	if err != nil {
+		return err
+	}
+	c.event.RequestParameters = operation.EncodeMembers(input)
+	if err := s.authorize(c, caller, operation, input); err != nil {
+		return err
+	}
+	output, err := s.EKS.Do(c.Context(), operation.Name, input)
+	if err != nil {
+		return err
+	}
+	body := operation.Encode(output)
+	if !operation.ReadOnly() {
+		c.event.ResponseElements = body
+	}
+	s.record(c)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(operation.Status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
+	return nil
+}
+
+func (s *Server) authorize(c *call, caller iam.Caller, operation *wire.Operation, input any) error {
+	requests, err := s.EKS.Requests(c.Context(), operation, input)
+	if err != nil {
+		return err
+	}
+	for _, request := range requests {
+		decision, err := s.Authorizer.Authorize(c.Context(), caller, request)
+		if err != nil {
+			return err
+		}
+		c.event.Additional = audit.Decision{Action: request.Action, Resource: request.Resource, Decision: "allowed", Because: decision.Because(request.Action)}
+		if !decision.Allowed {
+			c.event.Additional.Decision = "denied"
+			return denied(caller, request, decision)
+		}
+	}
+	return nil
+}
+
+// fail answers with an error, in the way of the service that was called.
+func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
+	answer := s.codes.Answer(err)
+	if c.service != "eks" {
+		answer = queryAnswer(answer, c, err)
+	}
+	c.event.ErrorCode, c.event.ErrorMessage = answer.Code, answer.Message
+	s.record(c)
+	if s.codes.Internal(err) && !errors.Is(err, context.Canceled) {
+		s.Log.Error("call failed", "request", c.event.RequestID, "operation", c.event.EventName, "error", err)
+	}
+	if c.service != "eks" {
+		w.Header().Set("Content-Type", "text/xml")
+		w.WriteHeader(answer.Status)
+		_, _ = w.Write(answer.Body) // a client that is gone needs no answer
+		return
+	}
+	answer.Write(w)
+}
+
+// record writes the call down before it is answered.
+func (s *Server) record(c *call) {
+	if err := s.Audit.Write(c.event); err != nil {
+		s.Log.Error("call is not in the audit log", "request", c.event.RequestID, "error", err)
+	}
+}
+
+// host is the address without its port.
+func host(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
