@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -16,19 +17,20 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/eks/audit"
+	"naru.dev/naru/internal/eks/sigv4"
 )
 
-const signed = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/naru-kr-1/eks/aws4_request, SignedHeaders=host;x-amz-date, Signature=00"
-
-// send sends what no SDK would.
-func (s *site) send(t *testing.T, method, path, authorization, body string) (*http.Response, map[string]any) {
+// send sends what no SDK would, signed with a key for a service; without a key it is not signed.
+func (s *site) send(t *testing.T, method, path, key, service, body string) (*http.Response, map[string]any) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
+	if key != "" {
+		if err := sigv4.Sign(r, []byte(body), sigv4.Key{AccessKeyID: key, Secret: secret}, sigv4.Scope{Region: region, Service: service}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	response, err := s.server.Client().Do(r)
 	if err != nil {
@@ -46,27 +48,30 @@ func (s *site) send(t *testing.T, method, path, authorization, body string) (*ht
 	return response, members
 }
 
+// alice is an access key.
+const alice = "AKIAIOSFODNN7EXAMPLE"
+
 func TestRefusals(t *testing.T) {
 	s := newSite(t)
 	for _, test := range []struct {
-		reason, method, path, authorization, body string
-		status                                    int
-		code, words                               string
+		reason, method, path, key, service, body string
+		status                                   int
+		code, words                              string
 	}{
-		{"when nobody signed, it is refused", "GET", "/clusters", "", "", 403, "UnrecognizedClientException", "security token"},
-		{"when the key is unknown, it is refused", "GET", "/clusters", strings.Replace(signed, "AKIDEXAMPLE", "AKIDOTHER", 1), "", 403, "UnrecognizedClientException", "security token"},
-		{"when there is no such operation, it is refused", "GET", "/nothing", signed, "", 404, "UnknownOperationException", "GET /nothing"},
-		{"when a member is unknown, it is named", "POST", "/clusters", signed, `{"name":"a","colour":1}`, 400, "InvalidParameterException", "colour"},
-		{"when the body is no JSON, it is refused", "POST", "/clusters", signed, `{`, 400, "SerializationException", "JSON"},
-		{"when the body is too large, it is refused", "POST", "/clusters", signed, strings.Repeat(" ", 300<<10), 413, "RequestEntityTooLargeException", "too large"},
-		{"when there is no such cluster, it is not found", "GET", "/clusters/none", signed, "", 404, "ResourceNotFoundException", "No cluster found for name: none."},
-		{"when a slash of an ARN is not escaped, there is no such operation", "GET", "/tags/arn:aws:eks:naru-kr-1:111122223333:cluster/a", signed, "", 404, "UnknownOperationException", ""},
-		{"when an ARN is of another account, it is a bad request", "GET", "/tags/arn%3Aaws%3Aeks%3Anaru-kr-1%3A444455556666%3Acluster%2Fa", signed, "", 400, "BadRequestException", "Invalid ARN"},
-		{"when an ARN names nothing, it is not found", "GET", "/tags/arn%3Aaws%3Aeks%3Anaru-kr-1%3A111122223333%3Acluster%2Fa", signed, "", 404, "NotFoundException", "No cluster"},
-		{"when the service is unknown, it is said", "POST", "/", strings.Replace(signed, "/eks/", "/s3/", 1), "", 404, "", "no service"},
+		{"when nobody signed, it is refused", "GET", "/clusters", "", "eks", "", 403, "MissingAuthenticationTokenException", ""},
+		{"when the key is unknown, it is refused", "GET", "/clusters", "AKIAIOSFODNN7UNKNOWN", "eks", "", 403, "UnrecognizedClientException", "security token"},
+		{"when there is no such operation, it is refused", "GET", "/nothing", alice, "eks", "", 404, "UnknownOperationException", "GET /nothing"},
+		{"when a member is unknown, it is named", "POST", "/clusters", alice, "eks", `{"name":"a","colour":1}`, 400, "InvalidParameterException", "colour"},
+		{"when the body is no JSON, it is refused", "POST", "/clusters", alice, "eks", `{`, 400, "SerializationException", "JSON"},
+		{"when the body is too large, it is refused", "POST", "/clusters", alice, "eks", strings.Repeat(" ", 300<<10), 413, "RequestEntityTooLargeException", "too large"},
+		{"when there is no such cluster, it is not found", "GET", "/clusters/none", alice, "eks", "", 404, "ResourceNotFoundException", "No cluster found for name: none."},
+		{"when a slash of an ARN is not escaped, there is no such operation", "GET", "/tags/arn:aws:eks:naru-kr-1:111122223333:cluster/a", alice, "eks", "", 404, "UnknownOperationException", ""},
+		{"when an ARN is of another account, it is a bad request", "GET", "/tags/arn%3Aaws%3Aeks%3Anaru-kr-1%3A444455556666%3Acluster%2Fa", alice, "eks", "", 400, "BadRequestException", "Invalid ARN"},
+		{"when an ARN names nothing, it is not found", "GET", "/tags/arn%3Aaws%3Aeks%3Anaru-kr-1%3A111122223333%3Acluster%2Fa", alice, "eks", "", 404, "NotFoundException", "No cluster"},
+		{"when the service is unknown, it is said", "POST", "/", alice, "s3", "", 404, "", "no service"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			response, members := s.send(t, test.method, test.path, test.authorization, test.body)
+			response, members := s.send(t, test.method, test.path, test.key, test.service, test.body)
 			text, _ := members["message"].(string)
 			if all, ok := members["text"].(string); ok {
 				text = all

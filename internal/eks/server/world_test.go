@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,8 +26,10 @@ import (
 
 const account, region, subnet, role = "111122223333", "naru-kr-1", "subnet-0123456789abcdef0", "arn:aws:iam::111122223333:role/team/eks"
 
-// site is a server with real clients in front of a simulated hosting cluster. Who signs with the key
-// AKIDEXAMPLE is let in; what is in refused may not be done. Signatures are tested where they are verified.
+const secret = "s3cr3t"
+
+// site is a server with real clients in front of a simulated hosting cluster. The key AKIAIOSFODNN7EXAMPLE
+// is alice's; what is in refused she may not do.
 type site struct {
 	server  *httptest.Server
 	options Options
@@ -58,12 +58,13 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func (s *site) Authenticate(r *http.Request, _ []byte) (iam.Caller, error) {
-	if !strings.Contains(r.Header.Get("Authorization"), "AKIDEXAMPLE/") {
-		return iam.Caller{}, &sigv4.Error{Code: sigv4.UnrecognizedClient, Message: "The security token included in the request is invalid."}
+// Lookup knows one key.
+func (s *site) Lookup(_ context.Context, key, _ string) (iam.Identity, error) {
+	if key != "AKIAIOSFODNN7EXAMPLE" {
+		return iam.Identity{}, &sigv4.Error{Code: sigv4.UnrecognizedClient, Message: "The security token included in the request is invalid."}
 	}
 	arn := iam.UserARN(account, "/", "alice")
-	return iam.Caller{ARN: arn, Principal: arn, AccountID: account, UserID: "AIDAEXAMPLE", AccessKeyID: "AKIDEXAMPLE"}, nil
+	return iam.Identity{Secret: secret, Caller: iam.Caller{ARN: arn, Principal: arn, AccountID: account, UserID: "AIDAEXAMPLE", AccessKeyID: key}}, nil
 }
 
 func (s *site) Authorize(_ context.Context, _ iam.Caller, request iam.Request) (iam.Decision, error) {
@@ -86,7 +87,7 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s.options = Options{
-		Site: arns, Model: model, EKS: eksHandlers, Authenticator: s, Authorizer: s, Audit: audit.NewLog(s.log), Log: slog.New(slog.DiscardHandler),
+		Site: arns, Model: model, EKS: eksHandlers, Authenticator: Signatures{s, time.Now}, Authorizer: s, Audit: audit.NewLog(s.log), Log: slog.New(slog.DiscardHandler),
 		Limits: Limits{PerSecond: 100000, Burst: 100000, AtOnce: 256}, Now: time.Now, NewID: uuid.NewString,
 	}
 	s.server = httptest.NewServer(New(s.options))
@@ -95,13 +96,13 @@ func newSite(t testing.TB) *site {
 }
 
 // client is AWS's own.
-func (s *site) client() *eks.Client { return s.clientOf("AKIDEXAMPLE") }
+func (s *site) client() *eks.Client { return s.clientOf("AKIAIOSFODNN7EXAMPLE") }
 
 func (s *site) clientOf(key string) *eks.Client {
 	return eks.New(eks.Options{
 		Region: region, BaseEndpoint: &s.server.URL, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "s3cr3t"}, nil
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, nil
 		}),
 	})
 }
