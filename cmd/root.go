@@ -28,6 +28,7 @@ import (
 	"naru.dev/naru/cmd/node"
 	"naru.dev/naru/cmd/release"
 	"naru.dev/naru/cmd/scale"
+	servercmd "naru.dev/naru/cmd/server"
 	"naru.dev/naru/cmd/status"
 	"naru.dev/naru/cmd/up"
 	"naru.dev/naru/cmd/verify"
@@ -91,6 +92,7 @@ func NewRootCommand() *cobra.Command {
 		etcd.NewEtcdCommand(),
 		karpenter.NewKarpenterCommand(),
 		node.New(),
+		servercmd.New(),
 		up.New(),
 	)
 	refuse(root)

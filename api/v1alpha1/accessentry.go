@@ -10,7 +10,7 @@ import (
 // AccessEntrySpec is what an IAM principal is in a cluster, as an EKS access entry says it:
 // https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'STANDARD' || (size(self.kubernetesGroups) == 0 && size(self.policies) == 0)",message="only an entry of type STANDARD has groups and policies of its own"
+// +kubebuilder:validation:XValidation:rule="self.type == 'STANDARD' || ((!has(self.kubernetesGroups) || size(self.kubernetesGroups) == 0) && (!has(self.policies) || size(self.policies) == 0))",message="only an entry of type STANDARD has groups and policies of its own"
 type AccessEntrySpec struct {
 	// principalARN is the IAM user or role.
 	// +kubebuilder:validation:MinLength=20
@@ -61,7 +61,7 @@ type AccessPolicyAssociation struct {
 
 // AccessScope is where an access policy holds.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'namespace' ? size(self.namespaces) > 0 : size(self.namespaces) == 0",message="a scope of type namespace names namespaces, one of type cluster does not"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'namespace') == (has(self.namespaces) && size(self.namespaces) > 0)",message="a scope of type namespace names namespaces, one of type cluster does not"
 type AccessScope struct {
 	// +kubebuilder:validation:Enum=cluster;namespace
 	// +required

@@ -31,14 +31,6 @@ func access() map[string]operation {
 	}
 }
 
-// accessPolicyNames are the policies that an entry can have, sorted.
-func accessPolicyNames() []string {
-	return []string{
-		"AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy", "AmazonEKSClusterAdminPolicy",
-		"AmazonEKSEditPolicy", "AmazonEKSSecretReaderPolicy", "AmazonEKSViewPolicy",
-	}
-}
-
 // newEntry is what a principal gets where nothing else is asked for.
 func newEntry(cluster, principal string) *v1alpha1.AccessEntry {
 	entry := &v1alpha1.AccessEntry{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.Namespace(cluster)}}

@@ -12,6 +12,7 @@ import (
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/backend"
 	"naru.dev/naru/internal/eks/convert"
+	"naru.dev/naru/internal/iam/token"
 )
 
 // stamp dates an association that is new or whose scope was changed.
@@ -29,7 +30,7 @@ func (h *Handlers) associateAccessPolicy(ctx context.Context, in *eks.AssociateA
 		return nil, err
 	}
 	name, ok := convert.AccessPolicyName(*in.PolicyArn)
-	if !ok || !slices.Contains(accessPolicyNames(), name) {
+	if !ok || !slices.Contains(token.AccessPolicies(), name) {
 		return nil, about.invalid("The policyArn parameter format is not valid: %s is no access policy of this Naru; ListAccessPolicies lists those", *in.PolicyArn)
 	}
 	scope, err := about.scope(in.AccessScope)
@@ -105,7 +106,7 @@ func (h *Handlers) listAssociatedAccessPolicies(ctx context.Context, in *eks.Lis
 
 func (h *Handlers) listAccessPolicies(_ context.Context, in *eks.ListAccessPoliciesInput) (*eks.ListAccessPoliciesOutput, error) {
 	var all []types.AccessPolicy
-	for _, name := range accessPolicyNames() {
+	for _, name := range token.AccessPolicies() {
 		all = append(all, types.AccessPolicy{Name: aws.String(name), Arn: aws.String(convert.AccessPolicyARN(name))})
 	}
 	part, next, err := page(subject{}, pages{[]string{"ListAccessPolicies"}, in.MaxResults, in.NextToken}, all, func(p types.AccessPolicy) string { return *p.Name })

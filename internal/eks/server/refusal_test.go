@@ -20,15 +20,18 @@ import (
 	"naru.dev/naru/internal/eks/sigv4"
 )
 
-// send sends what no SDK would, signed with a key for a service; without a key it is not signed.
-func (s *site) send(t *testing.T, method, path, key, service, body string) (*http.Response, map[string]any) {
+// raw is a request, signed with a key for a service; without a key it is not signed.
+type raw struct{ method, path, key, service, body string }
+
+// send sends what no SDK would.
+func (s *site) send(t *testing.T, m raw) (*http.Response, map[string]any) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), m.method, s.server.URL+m.path, strings.NewReader(m.body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if key != "" {
-		if err := sigv4.Sign(r, []byte(body), sigv4.Key{AccessKeyID: key, Secret: secret}, sigv4.Scope{Region: region, Service: service}, time.Now()); err != nil {
+	if m.key != "" {
+		if err := sigv4.Sign(r, []byte(m.body), sigv4.Key{AccessKeyID: m.key, Secret: secret}, sigv4.Scope{Region: region, Service: m.service}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +74,7 @@ func TestRefusals(t *testing.T) {
 		{"when the service is unknown, it is said", "POST", "/", alice, "s3", "", 404, "", "no service"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			response, members := s.send(t, test.method, test.path, test.key, test.service, test.body)
+			response, members := s.send(t, raw{test.method, test.path, test.key, test.service, test.body})
 			text, _ := members["message"].(string)
 			if all, ok := members["text"].(string); ok {
 				text = all

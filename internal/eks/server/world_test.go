@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -87,7 +88,7 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s.options = Options{
-		Site: arns, Model: model, EKS: eksHandlers, Authenticator: Signatures{s, time.Now}, Authorizer: s, Audit: audit.NewLog(s.log), Log: slog.New(slog.DiscardHandler),
+		Site: arns, Model: model, EKS: eksHandlers, Authenticator: signatures{s}, Authorizer: s, Audit: audit.NewLog(s.log), Log: slog.New(slog.DiscardHandler),
 		Limits: Limits{PerSecond: 100000, Burst: 100000, AtOnce: 256}, Now: time.Now, NewID: uuid.NewString,
 	}
 	s.server = httptest.NewServer(New(s.options))
@@ -105,4 +106,26 @@ func (s *site) clientOf(key string) *eks.Client {
 			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, nil
 		}),
 	})
+}
+
+// signatures lets in who signed with the secret of an access key. It stands for package access, without its store.
+type signatures struct {
+	credentials iam.Credentials
+}
+
+func (s signatures) Authenticate(r *http.Request, body []byte) (iam.Caller, error) {
+	signature, err := sigv4.Read(r)
+	if err != nil {
+		return iam.Caller{}, err
+	}
+	identity, err := s.credentials.Lookup(r.Context(), signature.AccessKeyID, signature.SessionToken)
+	if err != nil {
+		return iam.Caller{}, err
+	}
+	if err := signature.Verify(r, body, identity.Secret, time.Now()); err != nil {
+		return iam.Caller{}, err
+	}
+	caller := identity.Caller
+	caller.SourceIP = host(r.RemoteAddr)
+	return caller, nil
 }

@@ -28,13 +28,14 @@ const (
 )
 
 // Client returns a client that keeps the objects of the given kinds in memory until ctx ends. It
-// returns when it has them all. Namespaces are read from the server.
-func Client(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, kinds ...client.Object) (client.WithWatch, error) {
-	memory, err := cache.New(config, cache.Options{Scheme: scheme})
+// returns when it has them all. Of a kind with options only what these select is kept, and everything else of
+// it is as if it did not exist. Namespaces are read from the server.
+func Client(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, kinds map[client.Object]cache.ByObject) (client.WithWatch, error) {
+	memory, err := cache.New(config, cache.Options{Scheme: scheme, ByObject: kinds})
 	if err != nil {
 		return nil, fmt.Errorf("making a cache: %w", err)
 	}
-	for _, kind := range kinds {
+	for kind := range kinds {
 		if _, err := memory.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return nil, fmt.Errorf("watching %T: %w", kind, err)
 		}
