@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"naru.dev/naru/cmd/agent"
+	"naru.dev/naru/cmd/api"
 	"naru.dev/naru/cmd/apply"
 	"naru.dev/naru/cmd/controller"
 	"naru.dev/naru/cmd/create"
@@ -72,6 +74,7 @@ func NewRootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w\nRun '%s --help' for the flags it has", err, c.CommandPath())}
 	})
 	root.AddCommand(
+		api.New(),
 		apply.New(),
 		create.New(),
 		deletecmd.New(),
@@ -154,7 +157,19 @@ func showHelp(c *cobra.Command, args []string) error {
 	}
 	text := fmt.Sprintf("unknown command %q", c.CommandPath()+" "+args[0])
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		text += fmt.Sprintf(", did you mean %q?", c.CommandPath()+" "+near[0])
+		text += fmt.Sprintf(", did you mean %q?", c.CommandPath()+" "+likeliest(args[0], near))
 	}
 	return usageError{fmt.Errorf("%s\nRun '%s --help' for the commands it has", text, c.CommandPath())}
+}
+
+// likeliest is the one that begins most as the word does: what is mistyped is seldom a word's beginning.
+func likeliest(word string, near []string) string {
+	common := func(name string) int {
+		n := 0
+		for n < min(len(name), len(word)) && name[n] == word[n] {
+			n++
+		}
+		return n
+	}
+	return slices.MaxFunc(near, func(a, b string) int { return common(a) - common(b) })
 }

@@ -165,3 +165,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestParseMembers(t *testing.T) {
+	m := model(t)
+	create, _ := m.Operation("CreateNodegroup")
+	input, err := create.ParseMembers(map[string]string{"clusterName": "prod", "subnets": "a,b", "version": "1.37", "diskSize": "20",
+		"scalingConfig": `{"minSize":1}`, "amiType": "CUSTOM"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"amiType":"CUSTOM","clusterName":"prod","diskSize":20,"scalingConfig":{"minSize":1},"subnets":["a","b"],"version":"1.37"}`
+	if got := string(create.EncodeMembers(input)); got != want {
+		t.Errorf("got %s", got)
+	}
+	for reason, members := range map[string]map[string]string{
+		"an unknown member": {"colour": "red"}, "a structure that is no JSON": {"scalingConfig": "big"}, "a value of no enumeration": {"amiType": "MINE"},
+	} {
+		if _, err := create.ParseMembers(members); err == nil {
+			t.Errorf("%s is accepted", reason)
+		}
+	}
+}
