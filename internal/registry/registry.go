@@ -195,3 +195,16 @@ func (r *Registry) tags(ctx context.Context, repository name.Repository) ([]Entr
 	}
 	return entries, nil
 }
+
+// Pull returns an image of this registry. Its layers are fetched when they are read.
+func (r *Registry) Pull(ctx context.Context, reference string) (v1.Image, error) {
+	named, err := name.ParseReference(reference)
+	if err != nil {
+		return nil, fmt.Errorf("reading the name %q: %w", reference, err)
+	}
+	image, err := remote.Image(named, r.with(ctx)...)
+	if err != nil {
+		return nil, fmt.Errorf("pulling %s: %w", reference, err)
+	}
+	return image, nil
+}

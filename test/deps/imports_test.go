@@ -59,6 +59,9 @@ func arrows() []arrow {
 			"internal/iam"},
 		reason: "what bytes mean does not depend on what there is: it is pure",
 	}, {
+		from: []string{"internal/scorecard"}, never: []string{"internal/controllers", "internal/controlplane", "internal/machines", "internal/autoscale"},
+		reason: "an evaluation uses what users use, never what is evaluated",
+	}, {
 		from: []string{"internal", "cmd", "api"}, except: []string{"internal/machines/conformance"}, never: []string{"test", "testing"},
 		reason: "what is shipped does not contain tests",
 	}}
