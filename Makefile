@@ -15,7 +15,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps naru build up down demo test e2e lint generate verify bench
+.PHONY: help deps naru build up down demo test e2e scorecard lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ test: build ## all tests: unit, against a real API server, and end to end (as ro
 # Not cached: the platform under test is no input that go knows of. RUN=app runs one scenario.
 e2e: build ## the end-to-end scenarios on a platform of their own (as root)
 	go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
+
+scorecard: up ## evaluate the running platform, row by row; the reports go to bin/, the score into README.md
+	$(NARU) evaluate --yes -o json --commit "$$(git rev-parse --short HEAD)" --readme README.md > bin/score.json
+	$(NARU) evaluate --from bin/score.json -o html > bin/score.html
+	$(NARU) evaluate --from bin/score.json
 
 # vet is here and not in `make test`: it analyses every dependency, which takes longer than compiling them.
 lint: ## go vet, and golangci-lint with the layering rules

@@ -22,6 +22,7 @@ import (
 	"naru.dev/naru/cmd/describe"
 	"naru.dev/naru/cmd/down"
 	"naru.dev/naru/cmd/etcd"
+	"naru.dev/naru/cmd/evaluate"
 	"naru.dev/naru/cmd/get"
 	"naru.dev/naru/cmd/image"
 	"naru.dev/naru/cmd/karpenter"
@@ -79,6 +80,7 @@ func NewRootCommand() *cobra.Command {
 		create.New(),
 		deletecmd.New(),
 		describe.New(),
+		evaluate.New(version),
 		get.New(),
 		image.New(),
 		kubeconfig.New(),
