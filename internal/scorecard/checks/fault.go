@@ -133,11 +133,8 @@ type storageLoss struct {
 	Bound                 bool
 }
 
-// The storage service of Naru's clusters.
-const (
-	storageNamespace = "local-path-storage"
-	storageSelector  = "k8s-app=local-path-provisioner"
-)
+// killAgent kills the agent of a machine, which makes and deletes volumes there. Its own words are not the pattern.
+const killAgent = "pkill -9 -f 'naru [a]gent ' && echo killed"
 
 func (o *storageLoss) observe(ctx context.Context, lab *Lab, log *scorecard.Log) error {
 	p, err := lab.project(ctx, "P20", log)
@@ -156,8 +153,14 @@ func (o *storageLoss) observe(ctx context.Context, lab *Lab, log *scorecard.Log)
 	if o.Before, err = write("before"); err != nil {
 		return err
 	}
-	if err := p.killAll(ctx, storageNamespace, storageSelector); err != nil {
+	nodes, err := p.freeNodes(ctx)
+	if err != nil {
 		return err
+	}
+	for _, node := range nodes {
+		if got, err := lab.Platform.onMachine(ctx, log, p.Name, node.Name, killAgent); err != nil || got != "killed" {
+			return errors.Join(fmt.Errorf("the agent of %s was not killed: %q", node.Name, got), err)
+		}
 	}
 	if o.During, err = write("during"); err != nil {
 		return err

@@ -160,21 +160,3 @@ func (p *project) unscheduled(ctx context.Context, name string) (string, error) 
 	}
 	return podTrouble(*pod), nil
 }
-
-// killAll takes all pods of a selection away without giving them time.
-func (p *project) killAll(ctx context.Context, namespace, selector string) error {
-	pods := p.Kube.CoreV1().Pods(namespace)
-	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil || len(list.Items) == 0 {
-		return errors.Join(fmt.Errorf("there is no pod %s in %s", selector, namespace), err)
-	}
-	now := int64(0)
-	for _, pod := range list.Items {
-		err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
-		p.log.Add("delete pod "+namespace+"/"+pod.Name+" --grace-period=0", outcome(err, "killed"))
-		if err != nil {
-			return fmt.Errorf("killing %s: %w", pod.Name, err)
-		}
-	}
-	return nil
-}
