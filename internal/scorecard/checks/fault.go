@@ -49,14 +49,19 @@ func (o *masterLoss) observe(ctx context.Context, lab *Lab, log *scorecard.Log) 
 	if err != nil {
 		return err
 	}
+	p, err := lab.project(ctx, "P16", log)
+	if err != nil {
+		return err
+	}
+	defer p.leave()
 	if err := lab.Platform.whole(ctx, cluster.Name, 2*time.Minute); err != nil {
 		return fmt.Errorf("before anything was killed: %w", err)
 	}
 	began := time.Now()
-	if o.Server, err = lab.Platform.suffer(ctx, log, cluster, "kube-apiserver"); err != nil {
+	if o.Server, err = lab.Platform.suffer(ctx, p, "kube-apiserver"); err != nil {
 		return err
 	}
-	if o.Member, err = lab.Platform.suffer(ctx, log, cluster, "etcd"); err != nil {
+	if o.Member, err = lab.Platform.suffer(ctx, p, "etcd"); err != nil {
 		return err
 	}
 	o.Took, o.Whole = time.Since(began), true
@@ -64,21 +69,21 @@ func (o *masterLoss) observe(ctx context.Context, lab *Lab, log *scorecard.Log) 
 }
 
 // suffer kills the first pod of a component while a probe reads and writes, until all of them are there again.
-func (p *Platform) suffer(ctx context.Context, log *scorecard.Log, cluster *Cluster, component string) (probe.Report, error) {
-	pods, err := p.parts(ctx, cluster.Name, component)
+func (p *Platform) suffer(ctx context.Context, in *project, component string) (probe.Report, error) {
+	pods, err := p.parts(ctx, in.Name, component)
 	if err != nil || len(pods) == 0 {
 		return probe.Report{}, errors.Join(fmt.Errorf("there is no pod of %s", component), err)
 	}
-	running, err := cluster.Probe(ctx, "default")
+	running, err := in.Probe(ctx, in.namespace)
 	if err != nil {
 		return probe.Report{}, err
 	}
-	err = errors.Join(settle(ctx, 2*time.Second), p.kill(ctx, log, pods[0]))
+	err = errors.Join(settle(ctx, 2*time.Second), p.kill(ctx, in.log, pods[0]))
 	if err == nil {
-		err = p.replaced(ctx, cluster.Name, component, pods)
+		err = p.replaced(ctx, in.Name, component, pods)
 	}
 	report := running.Stop()
-	log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String())
+	in.log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String())
 	return report, err
 }
 

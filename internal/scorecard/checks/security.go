@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -222,6 +223,8 @@ func (p *project) twoNodes(ctx context.Context) (inside, outside string, err err
 	return nodes[0].Name, nodes[1].Name, nil
 }
 
+var ipv4 = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+`)
+
 // fromOutside is A40: a pod in a node's own network stands for an address outside of the cluster's.
 func fromOutside(ctx context.Context, p *project, o *ways) error {
 	inside, outside, err := p.twoNodes(ctx)
@@ -240,7 +243,7 @@ func fromOutside(ctx context.Context, p *project, o *ways) error {
 		func() error { return o.opens(ctx, p, "before, other port", "known", url(server, 8081)) },
 		func() (err error) {
 			address, err = p.ask(ctx, "known", url(server, 8080)+"cgi-bin/who")
-			address = strings.TrimPrefix(address, "::ffff:")
+			address = ipv4.FindString(address) // without the port, and the prefix of an IPv4 address in IPv6
 			p.log.Add("the address that the server sees of known", outcome(err, address))
 			return err
 		},
