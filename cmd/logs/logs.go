@@ -27,6 +27,7 @@ const (
 	componentNode   = "node"
 	appLabel        = "app"
 	controllerLabel = "naru-controller"
+	serverLabel     = "naru-server"
 	registryLabel   = "registry"
 	logSuffix       = ".log"
 )
@@ -40,7 +41,7 @@ type options struct {
 func New() *cobra.Command {
 	var o options
 	command := &cobra.Command{
-		Use:   "logs {controller | registry | daemon | HOST/PROCESS | cluster NAME [COMPONENT]}",
+		Use:   "logs {controller | server | registry | daemon | HOST/PROCESS | cluster NAME [COMPONENT]}",
 		Short: "Print logs of Naru's parts and of control planes",
 		Example: `  naru logs cluster prod kube-apiserver -f
   naru logs controller --tail 50
@@ -133,6 +134,8 @@ func (o *options) part(command *cobra.Command, name string) error {
 	switch {
 	case name == "controller":
 		return o.system(command, controllerLabel)
+	case name == "server":
+		return o.system(command, serverLabel)
 	case name == "registry":
 		return o.system(command, registryLabel)
 	case name == "daemon":
@@ -140,7 +143,7 @@ func (o *options) part(command *cobra.Command, name string) error {
 	case isProcess:
 		return o.process(command, state.Host(host), host, process)
 	}
-	return explain.Usagef("%q has no logs: choose controller, registry, daemon, HOST/PROCESS (as host-1/kubelet) or cluster NAME", name)
+	return explain.Usagef("%q has no logs: choose controller, server, registry, daemon, HOST/PROCESS (as host-1/kubelet) or cluster NAME", name)
 }
 
 func (o *options) system(command *cobra.Command, app string) error {
@@ -203,7 +206,7 @@ func completeParts(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	names := []string{"controller", "registry", "daemon"}
+	names := []string{"controller", "server", "registry", "daemon"}
 	if state, err := layout.FindState(""); err == nil {
 		for _, host := range layout.Hosts(layout.MaxHosts) {
 			processes, err := processLogs(state.Host(host.Name()))

@@ -27,6 +27,7 @@ import (
 	"naru.dev/naru/internal/eks/setup"
 	"naru.dev/naru/internal/iam"
 	"naru.dev/naru/internal/iam/store"
+	"naru.dev/naru/internal/install"
 	"naru.dev/naru/internal/kube/conditions"
 	"naru.dev/naru/internal/platform"
 	"naru.dev/naru/test/env"
@@ -43,6 +44,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	furnish(t, hosting)
+	grant(t, hosting)
 	go play(t.Context(), hosting)
 	client := start(t, config, hosting)
 
@@ -176,6 +178,22 @@ func furnish(t *testing.T, c client.Client) {
 	}
 }
 
+// grant gives the server the rights that it is installed with, and no others.
+func grant(t *testing.T, c client.Client) {
+	t.Helper()
+	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 6441})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		if object.GroupVersionKind().Group == "rbac.authorization.k8s.io" {
+			if err := c.Create(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // start runs the command and returns AWS's own client of it.
 func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client {
 	t.Helper()
@@ -222,12 +240,14 @@ func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client
 		})})
 }
 
+// kubeconfig is the service account's.
 func kubeconfig(t *testing.T, config *rest.Config) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	content := clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"a": {Server: config.Host, CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"a": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
+		Clusters: map[string]*clientcmdapi.Cluster{"a": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos: map[string]*clientcmdapi.AuthInfo{"a": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
+			Impersonate: "system:serviceaccount:naru-system:naru-server", ImpersonateGroups: []string{"system:serviceaccounts", "system:authenticated"}}},
 		Contexts:       map[string]*clientcmdapi.Context{"a": {Cluster: "a", AuthInfo: "a"}},
 		CurrentContext: "a",
 	}

@@ -1,5 +1,5 @@
-// Package install renders what Naru needs in a hosting cluster beside its kinds: the controller, the rights it has, and
-// the policies that answer before anything is written.
+// Package install renders what Naru needs in a hosting cluster beside its kinds: the controller, the server of
+// the EKS API, the rights they have, and the policies that answer before anything is written.
 package install
 
 import (
@@ -22,6 +22,8 @@ type Data struct {
 	Image string
 	// Replicas of the controller, of which one works: as many as there are hosts, up to 3.
 	Replicas int
+	// ServerPort on the machine's loopback address is where users reach the EKS API.
+	ServerPort int
 }
 
 // Render returns all objects in the order in which they are to be applied, after the CustomResourceDefinitions. The

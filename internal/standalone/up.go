@@ -93,7 +93,7 @@ func decideHosts(options Options, running bool) (int, error) {
 
 // checkMachine refuses a machine that can't run the platform, before anything is changed.
 func checkMachine(state layout.State, hosts int) error {
-	ports := []int{layout.HostingPort, layout.PushPort}
+	ports := []int{layout.HostingPort, layout.ServerPort, layout.PushPort}
 	return preflight.Check(preflight.Observe(string(state), ports), preflight.Want{Ports: ports, Hosts: hosts})
 }
 

@@ -31,8 +31,10 @@ type Row struct {
 // askTime bounds each question.
 const askTime = 5 * time.Second
 
-// controllerName is the Deployment of Naru's controllers.
-const controllerName = "naru-controller"
+// deployments are Naru's own, beside the registry, by what a user calls them.
+func deployments() [][2]string {
+	return [][2]string{{"controller", "naru-controller"}, {"server", "naru-server"}}
+}
 
 // Observe asks every part. Errors: *platform.NotRunningError, *platform.NoAccessError; a part that
 // does not answer is a row.
@@ -56,7 +58,9 @@ func Observe(ctx context.Context, state layout.State) ([]Row, error) {
 	if !api.OK {
 		return rows, nil // the rest is asked of the API
 	}
-	rows = append(rows, controller(ctx, p.Client))
+	for _, d := range deployments() {
+		rows = append(rows, available(ctx, p.Client, d[0], d[1]))
+	}
 	return append(rows, clusters(ctx, p.Client)...), nil
 }
 
@@ -124,10 +128,10 @@ func registryRow(ctx context.Context, state layout.State) Row {
 	return row
 }
 
-func controller(ctx context.Context, c client.Reader) Row {
-	row := Row{Part: "controller"}
+func available(ctx context.Context, c client.Reader, part, name string) Row {
+	row := Row{Part: part}
 	deployment := &appsv1.Deployment{}
-	if err := c.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: controllerName}, deployment); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, deployment); err != nil {
 		row.Detail = err.Error()
 		return row
 	}

@@ -41,7 +41,7 @@ func takeFootprint(t *testing.T, ports ...int) footprint {
 		}
 	}
 	f.mounts = mountsOf(t, stateDir, layout.DefaultState)
-	for _, port := range append(ports, layout.HostingPort, layout.PushPort) {
+	for _, port := range append(ports, layout.HostingPort, layout.ServerPort, layout.PushPort) {
 		if listens(port) {
 			f.ports = append(f.ports, port)
 		}

@@ -70,7 +70,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, rendered...)
 	}
-	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts})
+	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts, ServerPort: layout.ServerPort})
 	if err != nil {
 		return nil, err
 	}

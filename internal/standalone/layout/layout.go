@@ -28,6 +28,8 @@ const (
 const (
 	// HostingPort serves the hosting cluster's API.
 	HostingPort = 6440
+	// ServerPort serves the EKS API.
+	ServerPort = 6441
 	// PushPort serves the registry, read-write.
 	PushPort = 5001
 )
