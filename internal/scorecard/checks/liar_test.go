@@ -141,7 +141,7 @@ func liars() map[string]liar {
 		"when all pods are said to be ready, and commands print nothing": {ready: true, exec: says(""), naru: yes(""), raw: "{}"},
 		"when every command is answered by the same application": {
 			ready: true, exec: says("Hello from app-1, version 1, on node first\n"), naru: yes("release.naru.dev/1.37"), raw: `{"gitVersion":"v1.20.1"}`},
-		"when every way is said to be closed":     {ready: true, exec: says("closed"), naru: yes("ok"), raw: `{"items":[{}]}`},
+		"when every way is said to be closed":     {ready: true, exec: says("exit 1"), naru: yes("ok"), raw: `{"items":[{}]}`},
 		"when every way is said to be open":       {ready: true, exec: says("page"), naru: yes("FAILED"), raw: `[]`},
 		"when every command prints a high number": {ready: true, exec: says("999999"), naru: yes("999999"), raw: "999999"},
 	}

@@ -19,7 +19,7 @@ type requests struct {
 func (p *project) request(ctx context.Context, from, url string) (*requests, error) {
 	script := fmt.Sprintf(`rm -f /tmp/stop /tmp/stopped /tmp/answers
 (while [ ! -e /tmp/stop ]; do
-  a=$(timeout 2 wget -T 2 -qO- %s 2>/dev/null) || a=FAILED
+  a=$(timeout 2 wget -qO- %s 2>/dev/null) || a=FAILED
   read up idle </proc/uptime
   echo "$up $a" >>/tmp/answers
   usleep 50000
