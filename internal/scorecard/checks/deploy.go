@@ -23,7 +23,7 @@ func buildAndDeploy(lab *Lab) []scorecard.Check {
 		inProject[rolled]{row: "A04", limit: medium, observe: observeRolled, judge: rolled.judge}.check(lab),
 		inProject[rolledBack]{row: "A05", limit: medium, observe: observeRolledBack, judge: rolledBack.judge}.check(lab),
 		inProject[blueGreen]{row: "A06", limit: medium, observe: observeBlueGreen, judge: blueGreen.judge}.check(lab),
-		inProject[canary]{row: "A07", limit: medium, observe: observeCanary, judge: canary.judge}.check(lab),
+		lab.shares().row(lab, trial[shares]{row: "A07", judge: shares.canary}),
 	}
 }
 

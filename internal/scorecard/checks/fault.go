@@ -15,15 +15,18 @@ import (
 
 func faultTolerance(lab *Lab) []scorecard.Check {
 	main := func(ctx context.Context) error { _, err := lab.Main(ctx); return err }
-	loss := func(ctx context.Context) error { _, err := lab.Loss(ctx); return err }
+	loss := &experiment[machineLoss]{name: "P17", limit: 8 * time.Minute, observe: lossOf(lab.Platform)}
+	ofLoss := func(row string, judge func(machineLoss) []scorecard.Claim) scorecard.Check {
+		return loss.row(lab, trial[machineLoss]{row: row, needs: scorecard.PlatformAPI, disruptive: true, judge: judge})
+	}
 	return []scorecard.Check{
 		trial[masterLoss]{row: "P16", needs: scorecard.PlatformAPI, limit: 5 * time.Minute, disruptive: true, prepare: main, judge: masterLoss.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *masterLoss) error { return o.observe(ctx, lab, log) }}.check(),
-		ofLoss(lab, "P17", loss, machineLoss.worker),
-		ofLoss(lab, "P18", loss, machineLoss.infra),
+		ofLoss("P17", machineLoss.worker),
+		ofLoss("P18", machineLoss.infra),
 		trial[storageLoss]{row: "P20", needs: scorecard.PlatformAPI, limit: 5 * time.Minute, disruptive: true, prepare: main, judge: storageLoss.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *storageLoss) error { return o.observe(ctx, lab, log) }}.check(),
-		ofLoss(lab, "P21", loss, machineLoss.repair),
+		ofLoss("P21", machineLoss.repair),
 	}
 }
 

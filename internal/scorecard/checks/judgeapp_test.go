@@ -51,13 +51,13 @@ func deployJudgements() []judgement {
 			"when the Service still leads to the old version": {but(turn, func(o *blueGreen) { o.Green = replies("blue", 10, "b") }).judge(), 0},
 			"when a request fails":                            {but(turn, func(o *blueGreen) { o.Served.Failed = 1 }).judge(), 0},
 		}},
-		{"A07", canary{shared}.judge(), 0.5, map[string]worth{
-			"when the canary gets everything":       {canary{but(shared, func(o *shares) { o.Few = replies("canary", 80, "d") })}.judge(), 0},
-			"when the old version answers after it": {canary{but(shared, func(o *shares) { o.Promoted = replies("stable", 20, "a") })}.judge(), 0},
-			"when requests fail":                    {canary{but(shared, func(o *shares) { o.Failed = 2 })}.judge(), 0},
+		{"A07", shared.canary(), 0.5, map[string]worth{
+			"when the canary gets everything":       {but(shared, func(o *shares) { o.Few = replies("canary", 80, "d") }).canary(), 0},
+			"when the old version answers after it": {but(shared, func(o *shares) { o.Promoted = replies("stable", 20, "a") }).canary(), 0},
+			"when requests fail":                    {but(shared, func(o *shares) { o.Failed = 2 }).canary(), 0},
 		}},
-		{"A14", weighted{shared}.judge(), 2, map[string]worth{
-			"when shares do not follow the number of pods": {weighted{but(shared, func(o *shares) { o.Even = replies("stable", 80, "a") })}.judge(), 0},
+		{"A14", shared.weighted(), 2, map[string]worth{
+			"when shares do not follow the number of pods": {but(shared, func(o *shares) { o.Even = replies("stable", 80, "a") }).weighted(), 0},
 		}},
 		{"A08", pushed.service(), 2, map[string]worth{"when clusters do not pull what was pushed": {stale.service(), 1}}},
 		{"A09", pushed.management(), 0.5, map[string]worth{"when the second version is not listed as another": {same.management(), 0}}},

@@ -38,7 +38,7 @@ type Lab struct {
 
 	main   once[*Cluster]
 	second once[*definedCluster]
-	lost   once[machineLoss]
+	shared *experiment[shares]
 
 	mu sync.Mutex
 	// own tells that the shared cluster is the evaluation's; namespaces are those that are there in it.

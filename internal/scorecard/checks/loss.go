@@ -36,40 +36,11 @@ type machineLoss struct {
 	// the new one.
 	Replaced, Runs bool
 	Repair         time.Duration
-	log            *scorecard.Log
-	err            error
 }
 
-// ofLoss is a row of the experiment. Each has its evidence.
-func ofLoss(lab *Lab, row string, prepare func(context.Context) error, judge func(machineLoss) []scorecard.Claim) scorecard.Check {
-	return trial[machineLoss]{
-		row: row, needs: scorecard.PlatformAPI, limit: short, disruptive: true, prepare: prepare, judge: judge,
-		observe: func(ctx context.Context, log *scorecard.Log, o *machineLoss) error {
-			loss, err := lab.Loss(ctx)
-			if err != nil {
-				return err
-			}
-			*o = loss
-			for _, entry := range loss.log.Entries() {
-				log.Add(fmt.Sprintf("[%.1fs of the experiment] %s", entry.At, entry.Did), entry.Saw)
-			}
-			return loss.err
-		},
-	}.check()
-}
-
-// Loss makes the experiment, once. What went wrong in it is in its rows: an error here means that it never began.
-func (l *Lab) Loss(ctx context.Context) (machineLoss, error) {
-	return l.lost.get(func() (machineLoss, error) {
-		o := machineLoss{log: scorecard.NewLog(l.Now)}
-		p, err := l.project(ctx, "p17", o.log)
-		if err != nil {
-			return o, err
-		}
-		defer p.leave()
-		o.err = o.experiment(ctx, l.Platform, p)
-		return o, nil
-	})
+// lossOf makes the experiment in a project.
+func lossOf(platform *Platform) func(ctx context.Context, p *project, o *machineLoss) error {
+	return func(ctx context.Context, p *project, o *machineLoss) error { return o.experiment(ctx, platform, p) }
 }
 
 func (o *machineLoss) experiment(ctx context.Context, platform *Platform, p *project) error {

@@ -16,21 +16,13 @@ import (
 	"naru.dev/naru/internal/scorecard"
 )
 
-// registryRows are the rows about images: all are of one experiment, in the row's own project.
+// registryRows are the rows about images: one experiment.
 func registryRows(lab *Lab) []scorecard.Check {
+	pushed := &experiment[images]{name: "A08", limit: medium, observe: func(ctx context.Context, p *project, o *images) error {
+		return o.observe(ctx, lab.Platform, p)
+	}}
 	row := func(id string, judge func(images) []scorecard.Claim) scorecard.Check {
-		return trial[images]{
-			row: id, needs: scorecard.PlatformAPI, limit: medium, alone: "registry", judge: judge,
-			prepare: func(ctx context.Context) error { _, err := lab.Main(ctx); return err },
-			observe: func(ctx context.Context, log *scorecard.Log, o *images) error {
-				p, err := lab.project(ctx, id, log)
-				if err != nil {
-					return err
-				}
-				defer p.leave()
-				return o.observe(ctx, lab.Platform, p)
-			},
-		}.check()
+		return pushed.row(lab, trial[images]{row: id, needs: scorecard.PlatformAPI, judge: judge})
 	}
 	return []scorecard.Check{row("A08", images.service), row("A09", images.management), row("A12", images.versions)}
 }

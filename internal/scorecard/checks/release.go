@@ -78,6 +78,16 @@ type shares struct {
 	Failed   int
 }
 
+// shares is the experiment of A07 and A14.
+func (l *Lab) shares() *experiment[shares] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shared == nil {
+		l.shared = &experiment[shares]{name: "A14", limit: medium, observe: observeShares}
+	}
+	return l.shared
+}
+
 // sharePolls is how many requests a share is measured with: one in four is within the bounds below, by chance, in
 // all but one of a thousand runs.
 const sharePolls = 80
@@ -145,13 +155,7 @@ func share(replies []reply, marker string) float64 {
 func within(value, low, high float64) bool { return value >= low && value <= high }
 
 // canary is A07.
-type canary struct{ shares }
-
-func observeCanary(ctx context.Context, p *project, o *canary) error {
-	return observeShares(ctx, p, &o.shares)
-}
-
-func (o canary) judge() []scorecard.Claim {
+func (o shares) canary() []scorecard.Claim {
 	few := share(o.Few, "canary")
 	return []scorecard.Claim{
 		claim(0.5, text("A canary gets a part of the requests, then all of them, by hand, and no request fails", "카나리가 요청의 일부를, 이후 전부를 수동으로 받고 실패하는 요청이 없다"),

@@ -19,7 +19,7 @@ import (
 func traffic(lab *Lab) []scorecard.Check {
 	return []scorecard.Check{
 		inProject[balanced]{row: "A13", limit: long, observe: observeBalanced, judge: balanced.judge}.check(lab),
-		inProject[weighted]{row: "A14", limit: medium, observe: observeWeighted, judge: weighted.judge}.check(lab),
+		lab.shares().row(lab, trial[shares]{row: "A14", judge: shares.weighted}),
 		inProject[connected]{row: "A15", limit: medium, observe: observeConnected, judge: connected.judge}.check(lab),
 	}
 }
@@ -123,13 +123,7 @@ func (o balanced) judge() []scorecard.Claim {
 }
 
 // weighted is A14.
-type weighted struct{ shares }
-
-func observeWeighted(ctx context.Context, p *project, o *weighted) error {
-	return observeShares(ctx, p, &o.shares)
-}
-
-func (o weighted) judge() []scorecard.Claim {
+func (o shares) weighted() []scorecard.Claim {
 	few, even := share(o.Few, "canary"), share(o.Even, "canary")
 	return []scorecard.Claim{
 		claim(2, text("The share of a version follows the number of its pods", "버전별 부하 비중이 파드 수를 따른다"),
