@@ -69,3 +69,4 @@ verify: generate ## fail if what is generated, or the formatting, is not up to d
 
 bench: up ## run the benchmarks on the running platform, each printing its ratio
 	for b in create failover scale-up density; do go run "./bench/$$b" || exit 1; done
+	GOMAXPROCS=1 go test -vet=off -run - -bench . -benchtime 1x ./bench/eks

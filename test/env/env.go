@@ -26,7 +26,7 @@ const startTimeout = 2 * time.Minute
 // Start runs an API server with Naru's kinds, those of the hosting cluster and those of managed ones, until the
 // test ends. There are no nodes and no controllers in it. Where the binaries were not built, the test fails and
 // says how to build them.
-func Start(t *testing.T) *rest.Config {
+func Start(t testing.TB) *rest.Config {
 	t.Helper()
 	assets, err := link(t.TempDir())
 	if err != nil {

@@ -1,4 +1,4 @@
-package server
+package assembly
 
 import (
 	"context"
@@ -6,9 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,12 +19,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/eks/convert"
+	"naru.dev/naru/internal/eks/server"
 	"naru.dev/naru/internal/eks/setup"
 	"naru.dev/naru/internal/iam"
 	"naru.dev/naru/internal/iam/store"
@@ -35,7 +35,7 @@ import (
 
 const account, role, secret = "111122223333", "arn:aws:iam::111122223333:role/eks", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
-// TestServer runs the command in front of a real API server with Naru's kinds: the cache has to follow,
+// TestServer runs the server in front of a real API server with Naru's kinds: the cache has to follow,
 // and the kinds' own rules have to take what handlers write.
 func TestServer(t *testing.T) {
 	config := env.Start(t)
@@ -181,7 +181,7 @@ func furnish(t *testing.T, c client.Client) {
 // grant gives the server the rights that it is installed with, and no others.
 func grant(t *testing.T, c client.Client) {
 	t.Helper()
-	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 6441})
+	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func grant(t *testing.T, c client.Client) {
 	}
 }
 
-// start runs the command and returns AWS's own client of it.
+// start runs the server and returns AWS's own client of it.
 func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -202,12 +202,14 @@ func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	listener.Close()
-	f := flags{kubeconfig: kubeconfig(t, config), address: address, audit: filepath.Join(t.TempDir(), "audit.jsonl"),
-		names: []string{"127.0.0.1"}, site: convert.Site{Account: account, Region: "naru-kr-1"}}
+	// The rights are those of the service account.
+	config = rest.CopyConfig(config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:naru-system:naru-server", Groups: []string{"system:serviceaccounts", "system:authenticated"}}
+	options := Options{Hosting: config, Site: convert.Site{Account: account, Region: "naru-kr-1"}, Names: []string{"127.0.0.1"}, Limits: server.DefaultLimits(),
+		Audit: io.Discard, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, f) }()
+	go func() { ended <- Run(ctx, listener, options) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -238,23 +240,6 @@ func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: secret}, nil
 		})})
-}
-
-// kubeconfig is the service account's.
-func kubeconfig(t *testing.T, config *rest.Config) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	content := clientcmdapi.Config{
-		Clusters: map[string]*clientcmdapi.Cluster{"a": {Server: config.Host, CertificateAuthorityData: config.CAData}},
-		AuthInfos: map[string]*clientcmdapi.AuthInfo{"a": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
-			Impersonate: "system:serviceaccount:naru-system:naru-server", ImpersonateGroups: []string{"system:serviceaccounts", "system:authenticated"}}},
-		Contexts:       map[string]*clientcmdapi.Context{"a": {Cluster: "a", AuthInfo: "a"}},
-		CurrentContext: "a",
-	}
-	if err := clientcmd.WriteToFile(content, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // play is an instant driver: it makes clusters and node groups ready, and lets them go, as soon as it

@@ -1,0 +1,117 @@
+// Package assembly puts the parts of naru server together: the memory of the hosting cluster, identities,
+// the services and the front door before them.
+package assembly
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/backend"
+	"naru.dev/naru/internal/eks/audit"
+	"naru.dev/naru/internal/eks/convert"
+	"naru.dev/naru/internal/eks/ec2"
+	"naru.dev/naru/internal/eks/handlers"
+	"naru.dev/naru/internal/eks/server"
+	"naru.dev/naru/internal/eks/setup"
+	"naru.dev/naru/internal/eks/wire"
+	"naru.dev/naru/internal/iam/bootstrap"
+	"naru.dev/naru/internal/iam/store"
+	"naru.dev/naru/internal/kube/consistent"
+	"naru.dev/naru/internal/platform"
+)
+
+// Options are what a server depends on.
+type Options struct {
+	// Hosting is the connection to the hosting cluster.
+	Hosting *rest.Config
+	// Site of ARNs. An empty account lets Naru choose one, once.
+	Site convert.Site
+	// Names that clients call the server by, for its certificate.
+	Names  []string
+	Limits server.Limits
+	Audit  io.Writer
+	Log    *slog.Logger
+}
+
+// Run serves on the listener until ctx ends, and then lets the calls that have begun come to their end.
+func Run(ctx context.Context, listener net.Listener, o Options) error {
+	defer listener.Close()
+	live, err := platform.NewClient(o.Hosting)
+	if err != nil {
+		return err
+	}
+	certificate := &setup.Certificate{Setup: &setup.Setup{Client: live, Now: time.Now}, Names: o.Names}
+	if err := certificate.Read(ctx); err != nil {
+		return err
+	}
+	go certificate.Keep(ctx, o.Log)
+	account, err := bootstrap.Ensure(ctx, live, o.Site.Account, time.Now())
+	if err != nil {
+		return err
+	}
+	o.Site.Account = account.ID
+	parts, err := assemble(ctx, o, account)
+	if err != nil {
+		return err
+	}
+	o.Log.Info("serving", "address", listener.Addr().String(), "account", o.Site.Account, "region", o.Site.Region)
+	return server.New(parts).Run(ctx, listener, certificate.Get)
+}
+
+func assemble(ctx context.Context, o Options, account bootstrap.Account) (server.Options, error) {
+	hosting, err := consistent.Client(ctx, o.Hosting, platform.NewScheme(), kinds())
+	if err != nil {
+		return server.Options{}, err
+	}
+	identities, err := account.Access(store.New(hosting), time.Now)
+	if err != nil {
+		return server.Options{}, err
+	}
+	model, err := wire.NewModel()
+	if err != nil {
+		return server.Options{}, err
+	}
+	use := backend.New(hosting)
+	operations, err := handlers.New(handlers.Options{Backend: use, Model: model, Site: o.Site, Now: time.Now, NewID: uuid.NewString})
+	if err != nil {
+		return server.Options{}, err
+	}
+	return server.Options{
+		Site: o.Site, Model: model, EKS: operations, Authenticator: identities, Authorizer: identities,
+		Query: map[string]http.Handler{
+			"ec2": ec2.New(ec2.Options{Site: o.Site, Backend: use, Authorizer: identities, Log: o.Log}),
+		},
+		Audit: audit.NewLog(o.Audit), Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,
+	}, nil
+}
+
+// kinds are what the server keeps in memory.
+func kinds() map[client.Object]cache.ByObject {
+	kept := map[client.Object]cache.ByObject{}
+	for _, kind := range []client.Object{
+		&v1alpha1.Cluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.AccessEntry{}, &v1alpha1.PodIdentityAssociation{},
+		&v1alpha1.IAMUser{}, &v1alpha1.IAMRole{}, &v1alpha1.IAMPolicy{}, &v1alpha1.IAMInstanceProfile{}, &v1alpha1.IAMOIDCProvider{},
+	} {
+		kept[kind] = cache.ByObject{}
+	}
+	for _, kind := range []client.Object{&v1alpha1.Release{}, &v1alpha1.MachineClass{}, &corev1.Node{}} {
+		kept[kind] = cache.ByObject{Transform: cache.TransformStripManagedFields()}
+	}
+	// Of Secrets only access keys: no others are read with this client.
+	kept[&corev1.Secret{}] = cache.ByObject{
+		Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {LabelSelector: labels.SelectorFromSet(labels.Set(store.KeyLabels()))}},
+	}
+	return kept
+}
