@@ -3,7 +3,7 @@
 // acknowledged write is gone.
 //
 // Requests start by the clock, not after the one before: a slow answer does not hide what would have
-// happened meanwhile. No request is tried again. Half of them use kept connections, half fresh ones.
+// happened meanwhile. No request is tried again, unless the server asks for it. Half of them use kept connections, half fresh ones.
 package probe
 
 import (
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +54,7 @@ type Probe struct {
 	options Options
 	clients [2]kubernetes.Interface // indexed by connection
 	idle    func()
+	asked   atomic.Int64
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	record  *record
@@ -76,7 +78,7 @@ func Start(ctx context.Context, config *rest.Config, options Options) (*Probe, e
 	transports := [2]*http.Transport{}
 	for _, c := range []connection{kept, fresh} {
 		var err error
-		if p.clients[c], transports[c], err = newClient(config, c); err != nil {
+		if p.clients[c], transports[c], err = newClient(config, c, &p.asked); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +96,7 @@ func Start(ctx context.Context, config *rest.Config, options Options) (*Probe, e
 }
 
 // newClient has a transport of its own: client-go would share one with the test's other clients.
-func newClient(config *rest.Config, c connection) (kubernetes.Interface, *http.Transport, error) {
+func newClient(config *rest.Config, c connection, asked *atomic.Int64) (kubernetes.Interface, *http.Transport, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // The probe keeps its own time.
 	tlsConfig, err := rest.TLSConfigFor(config)
@@ -108,7 +110,7 @@ func newClient(config *rest.Config, c connection) (kubernetes.Interface, *http.T
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the credentials to probe with: %w", err)
 	}
-	client, err := kubernetes.NewForConfigAndClient(config, &http.Client{Transport: wrapped})
+	client, err := kubernetes.NewForConfigAndClient(config, &http.Client{Transport: patient{wrapped, asked}})
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the probe's client: %w", err)
 	}
@@ -181,7 +183,9 @@ func (p *Probe) Stop() Report {
 		p.read(slot, kept)
 	}
 	p.idle()
-	return p.record.report(stopped)
+	report := p.record.report(stopped)
+	report.Asked = int(p.asked.Load())
+	return report
 }
 
 const sequenceKey = "sequence"

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,12 +135,14 @@ func TestWhenTheServerMisbehavesItSaysHow(t *testing.T) {
 	}{
 		"when it answers 500, it is a failure": {
 			func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }, "error on the server"},
-		"when it asks to come back later, it is a failure and is not tried again": {
+		"when it asks to come again later than in time, it is a failure": {
 			func(w http.ResponseWriter, _ *http.Request) bool {
 				w.Header().Set("Retry-After", "1")
 				w.WriteHeader(429)
 				return true
-			}, "too many requests"},
+			}, "deadline exceeded"},
+		"when it answers 503 and does not ask to come again, it is a failure": {
+			func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true }, "unable to handle the request"},
 		"when it cuts connections, it is a failure": {
 			func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "EOF"},
 		"when it does not answer in time, it is a failure": {
@@ -173,6 +176,26 @@ func TestWhenTheServerMisbehavesItSaysHow(t *testing.T) {
 			}
 			t.Errorf("no failure says %q: %v", c.want, report.Failures)
 		})
+	}
+}
+
+func TestWhenTheServerAsksItComesAgain(t *testing.T) {
+	s, config := newServer(t)
+	p := start(t, config)
+	var asked atomic.Int64
+	s.setFault(func(w http.ResponseWriter, _ *http.Request) bool {
+		if asked.Add(1)%3 != 0 {
+			return false
+		}
+		w.Header().Set("Retry-After", "0")
+		w.WriteHeader(503)
+		return true
+	})
+	s.await(t, 60)
+	s.setFault(nil)
+	report := p.Stop()
+	if err := report.Undisturbed(); err != nil || report.Asked == 0 {
+		t.Errorf("got %v, %v; want it to have come again and no failure", report, err)
 	}
 }
 

@@ -24,6 +24,8 @@ type Report struct {
 	Reads, Writes int
 	// Failures are in the order in which they ended.
 	Failures []Failure
+	// Asked counts how often a server asked for a request to be sent again, not having begun with it.
+	Asked int
 	// LongestGap is the longest time between two successful requests of one kind.
 	LongestGap time.Duration
 	// Slowest is the longest that a successful request took.
@@ -51,8 +53,8 @@ func (f Failure) String() string {
 }
 
 func (r Report) String() string {
-	return fmt.Sprintf("%d reads and %d writes in %.1fs, %d failed; longest gap %.2fs, slowest %.2fs",
-		r.Reads, r.Writes, r.Length.Seconds(), len(r.Failures), r.LongestGap.Seconds(), r.Slowest.Seconds())
+	return fmt.Sprintf("%d reads and %d writes in %.1fs, %d failed, %d were asked to come again; longest gap %.2fs, slowest %.2fs",
+		r.Reads, r.Writes, r.Length.Seconds(), len(r.Failures), r.Asked, r.LongestGap.Seconds(), r.Slowest.Seconds())
 }
 
 // Undisturbed is nil when every request was answered and no acknowledged write was lost. A probe that asked nothing

@@ -121,7 +121,7 @@ func TestController(t *testing.T) {
 	c := start(t)
 
 	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) { testWritesControlPlane(t, c) })
-	t.Run("when API servers are ready, it starts what works on their objects", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
+	t.Run("when etcd answers, it starts what works with it through API servers", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
 	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })
@@ -152,6 +152,17 @@ func testWritesControlPlane(t *testing.T, c client.Client) {
 }
 
 func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
+	members := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "etcd"}}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(members), members); err != nil {
+		t.Fatal(err)
+	}
+	members.Status = appsv1.StatefulSetStatus{ObservedGeneration: members.Generation, Replicas: 3, ReadyReplicas: 2}
+	if err := c.Status().Update(t.Context(), members); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "karpenter"} {
+		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
+	}
 	servers := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(servers), servers); err != nil {
 		t.Fatal(err)
@@ -159,9 +170,6 @@ func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
 	servers.Status = appsv1.DeploymentStatus{ObservedGeneration: servers.Generation, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 1, AvailableReplicas: 1}
 	if err := c.Status().Update(t.Context(), servers); err != nil {
 		t.Fatal(err)
-	}
-	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
-		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
 	}
 }
 

@@ -137,6 +137,20 @@ func (c *Controller) observeEtcd(ctx context.Context, s *scope) (etcd.Observed, 
 	}
 	observed.Used = apiserver.EtcdServers(servers)
 	rollout, err := apiserver.New().Observe(ctx, c.client, s.render.Namespace)
-	observed.UsedEverywhere = rollout.Done
+	if err != nil || !rollout.Done {
+		return observed, err
+	}
+	observed.UsedEverywhere, err = c.onlyPods(ctx, s, apiserver.Name, rollout.Wanted)
 	return observed, err
+}
+
+// onlyPods says whether a component has n pods and no other that is still stopping: a workload's status does not count
+// those, though an API server that stops works with the members that it knew until its last request is done.
+func (c *Controller) onlyPods(ctx context.Context, s *scope, component string, n int32) (bool, error) {
+	pods := &corev1.PodList{}
+	err := c.live.List(ctx, pods, client.InNamespace(s.render.Namespace), client.MatchingLabels{v1alpha1.LabelComponent: component})
+	if err != nil {
+		return false, fmt.Errorf("listing the pods of %s: %w", component, err)
+	}
+	return len(pods.Items) == int(n), nil
 }
