@@ -27,6 +27,7 @@ import (
 	"naru.dev/naru/internal/eks/setup"
 	"naru.dev/naru/internal/eks/wire"
 	"naru.dev/naru/internal/iam/bootstrap"
+	"naru.dev/naru/internal/iam/query"
 	"naru.dev/naru/internal/iam/store"
 	"naru.dev/naru/internal/kube/consistent"
 	"naru.dev/naru/internal/platform"
@@ -62,7 +63,7 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 		return err
 	}
 	o.Site.Account = account.ID
-	parts, err := assemble(ctx, o, account)
+	parts, err := assemble(ctx, o, live, account)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 	return server.New(parts).Run(ctx, listener, certificate.Get)
 }
 
-func assemble(ctx context.Context, o Options, account bootstrap.Account) (server.Options, error) {
+func assemble(ctx context.Context, o Options, live client.Client, account bootstrap.Account) (server.Options, error) {
 	hosting, err := consistent.Client(ctx, o.Hosting, platform.NewScheme(), kinds())
 	if err != nil {
 		return server.Options{}, err
@@ -84,13 +85,20 @@ func assemble(ctx context.Context, o Options, account bootstrap.Account) (server
 		return server.Options{}, err
 	}
 	use := backend.New(hosting)
-	operations, err := handlers.New(handlers.Options{Backend: use, Model: model, Site: o.Site, Now: time.Now, NewID: uuid.NewString})
+	operations, err := handlers.New(handlers.Options{Backend: use, Model: model, Site: o.Site, Roles: roles{account.ID, identities.Store}, Now: time.Now, NewID: uuid.NewString})
+	if err != nil {
+		return server.Options{}, err
+	}
+	// Identities are written past the memory, which others may have changed.
+	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(live), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
 	if err != nil {
 		return server.Options{}, err
 	}
 	return server.Options{
 		Site: o.Site, Model: model, EKS: operations, Authenticator: identities, Authorizer: identities,
 		Query: map[string]http.Handler{
+			"iam": identity,
+			"sts": identity,
 			"ec2": ec2.New(ec2.Options{Site: o.Site, Backend: use, Authorizer: identities, Log: o.Log}),
 		},
 		Audit: audit.NewLog(o.Audit), Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,

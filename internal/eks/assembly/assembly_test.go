@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	iamsdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -49,10 +51,32 @@ func TestServer(t *testing.T) {
 	client := start(t, config, hosting)
 
 	name := aws.String("prod")
+	others(t, client)
 	creation(t, client, name)
 	changes(t, client, name)
 	entries(t, client, name)
 	deletion(t, client, name)
+}
+
+// others asks the other services, at the same address and with the same key.
+func others(t *testing.T, client *eks.Client) {
+	t.Helper()
+	o := client.Options()
+	identity, err := sts.New(sts.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, HTTPClient: o.HTTPClient, Credentials: o.Credentials}).
+		GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || *identity.Arn != "arn:aws:iam::111122223333:user/admin" {
+		t.Errorf("STS: %+v, %v", identity, err)
+	}
+	found, err := iamsdk.New(iamsdk.Options{Region: "us-east-1", BaseEndpoint: o.BaseEndpoint, HTTPClient: o.HTTPClient, Credentials: o.Credentials}).
+		GetRole(t.Context(), &iamsdk.GetRoleInput{RoleName: aws.String("eks")})
+	if err != nil || *found.Role.Arn != role {
+		t.Errorf("IAM: %+v, %v", found, err)
+	}
+	_, err = client.CreateCluster(t.Context(), &eks.CreateClusterInput{Name: aws.String("other"), RoleArn: aws.String("arn:aws:iam::111122223333:role/none"),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: []string{"subnet-0123456789abcdef0"}}})
+	if invalid := new(types.InvalidParameterException); !errors.As(err, &invalid) {
+		t.Errorf("a role that does not exist: %v", err)
+	}
 }
 
 // soon is how long a waiter may pause.
@@ -166,6 +190,12 @@ func furnish(t *testing.T, c client.Client) {
 		}
 	}
 	identities := store.New(c)
+	trusted := &v1alpha1.IAMRole{}
+	trusted.Spec.Name, trusted.Spec.Path, trusted.Spec.ID = "eks", "/", "AROAIOSFODNN7EXAMPLE"
+	trusted.Spec.TrustPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com","pods.eks.amazonaws.com"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
+	if err := identities.Roles.Create(t.Context(), trusted); err != nil {
+		t.Fatal(err)
+	}
 	admin := &v1alpha1.IAMUser{}
 	admin.Spec.Name, admin.Spec.Path, admin.Spec.ID = "admin", "/", "AIDAIOSFODNN7EXAMPLE"
 	admin.Spec.AttachedPolicies = []string{"arn:aws:iam::aws:policy/AdministratorAccess"}

@@ -58,6 +58,11 @@ func (h *Handlers) createCluster(ctx context.Context, in *eks.CreateClusterInput
 	if err != nil {
 		return nil, err
 	}
+	if err := h.trusted(ctx, *in.RoleArn, "eks.amazonaws.com", func(arn string) error {
+		return about.invalid("Role with arn: %s, could not be assumed because it does not exist or the trusted entity is not correct", arn)
+	}); err != nil {
+		return nil, err
+	}
 	if cluster.Spec.Version == "" {
 		if cluster.Spec.Version, err = h.defaultVersion(ctx); err != nil {
 			return nil, err
@@ -78,6 +83,15 @@ func (h *Handlers) createCluster(ctx context.Context, in *eks.CreateClusterInput
 		}
 	}
 	return &eks.CreateClusterOutput{Cluster: h.Site.Cluster(cluster)}, nil
+}
+
+// trusted errs, as refusal says, unless a role lets a service of AWS assume it.
+func (h *Handlers) trusted(ctx context.Context, arn, service string, refusal func(arn string) error) error {
+	exists, trusts, err := h.Roles.Trusts(ctx, arn, service)
+	if err == nil && !(exists && trusts) {
+		return refusal(arn)
+	}
+	return err
 }
 
 // defaultVersion is the newest release's.

@@ -17,9 +17,16 @@ type Options struct {
 	Backend *backend.Backend
 	Model   *wire.Model
 	Site    convert.Site
+	Roles   Roles
 	// Now is the clock, NewID makes the UUID of an update.
 	Now   func() time.Time
 	NewID func() string
+}
+
+// Roles know which roles there are.
+type Roles interface {
+	// Trusts tells whether there is a role of that ARN, and whether it lets a service of AWS assume it.
+	Trusts(ctx context.Context, arn, service string) (exists, trusts bool, err error)
 }
 
 // Handlers do what the operations say.

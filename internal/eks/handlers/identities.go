@@ -29,7 +29,7 @@ func (h *Handlers) createPodIdentity(ctx context.Context, in *eks.CreatePodIdent
 	if err := about.missing(given("namespace", in.Namespace), given("serviceAccount", in.ServiceAccount), given("roleArn", in.RoleArn)); err != nil {
 		return nil, err
 	}
-	if err := about.role("roleArn", *in.RoleArn, h.Site); err != nil {
+	if err := h.podRole(ctx, about, *in.RoleArn); err != nil {
 		return nil, err
 	}
 	a := &v1alpha1.PodIdentityAssociation{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.Namespace(*in.ClusterName)}}
@@ -56,6 +56,16 @@ func (h *Handlers) createPodIdentity(ctx context.Context, in *eks.CreatePodIdent
 		return nil, about.exception(err)
 	}
 	return &eks.CreatePodIdentityAssociationOutput{Association: h.Site.PodIdentityAssociation(a)}, nil
+}
+
+// podRole checks that a role is this account's and lets pods have it.
+func (h *Handlers) podRole(ctx context.Context, about subject, arn string) error {
+	if err := about.role("roleArn", arn, h.Site); err != nil {
+		return err
+	}
+	return h.trusted(ctx, arn, "pods.eks.amazonaws.com", func(arn string) error {
+		return about.invalid("Role provided in the request does not exist in the account, or does not trust pods.eks.amazonaws.com: %s", arn)
+	})
 }
 
 // target sets a second role, and an external id for its trust policy to ask for. The id stays the same
@@ -101,7 +111,7 @@ func (h *Handlers) listPodIdentities(ctx context.Context, in *eks.ListPodIdentit
 func (h *Handlers) updatePodIdentity(ctx context.Context, in *eks.UpdatePodIdentityAssociationInput) (*eks.UpdatePodIdentityAssociationOutput, error) {
 	about := subject{cluster: *in.ClusterName}
 	if in.RoleArn != nil {
-		if err := about.role("roleArn", *in.RoleArn, h.Site); err != nil {
+		if err := h.podRole(ctx, about, *in.RoleArn); err != nil {
 			return nil, err
 		}
 	}

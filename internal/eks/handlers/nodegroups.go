@@ -93,6 +93,11 @@ func (h *Handlers) createNodegroup(ctx context.Context, in *eks.CreateNodegroupI
 	if err != nil {
 		return nil, err
 	}
+	if err := h.trusted(ctx, *in.NodeRole, "ec2.amazonaws.com", func(arn string) error {
+		return about.invalid("Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole %s, or it does not exist", arn)
+	}); err != nil {
+		return nil, err
+	}
 	convert.SetToken(group, token)
 	if err := h.Backend.CreateNodeGroup(ctx, group); err != nil {
 		return nil, about.exception(err)

@@ -80,6 +80,7 @@ func (s *Server) query(w http.ResponseWriter, c *call) error {
 	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
 	handler.ServeHTTP(recorder, r)
+	c.event.RequestID = w.Header().Get("x-amzn-RequestId") // a service may have one of its own
 	if recorder.status >= http.StatusBadRequest {
 		c.event.ErrorCode = recorder.code()
 	}

@@ -103,6 +103,7 @@ func TestInput(t *testing.T) {
 		words  string
 	}{
 		{"when a role is another account's, it is refused", func(in *eks.CreateClusterInput) { in.RoleArn = aws.String("arn:aws:iam::444455556666:role/eks") }, "Cross-account"},
+		{"when a role does not exist, it is refused in the words that Terraform tries again for", func(in *eks.CreateClusterInput) { in.RoleArn = aws.String("arn:aws:iam::111122223333:role/none") }, "does not exist"},
 		{"when a role is none, it is refused", func(in *eks.CreateClusterInput) { in.RoleArn = aws.String("admin") }, "no ARN"},
 		{"when a name breaks the rules, those are told", func(in *eks.CreateClusterInput) { in.Name = aws.String("My_Cluster") }, "lower-case"},
 		{"when a version is not here, those that are are told", func(in *eks.CreateClusterInput) { in.Version = aws.String("1.20") }, "1.37"},
