@@ -15,6 +15,7 @@ import (
 	"naru.dev/naru/cmd/agent"
 	"naru.dev/naru/cmd/api"
 	"naru.dev/naru/cmd/apply"
+	"naru.dev/naru/cmd/configureaws"
 	"naru.dev/naru/cmd/controller"
 	"naru.dev/naru/cmd/create"
 	"naru.dev/naru/cmd/daemon"
@@ -33,9 +34,11 @@ import (
 	"naru.dev/naru/cmd/scale"
 	servercmd "naru.dev/naru/cmd/server"
 	"naru.dev/naru/cmd/status"
+	"naru.dev/naru/cmd/token"
 	"naru.dev/naru/cmd/up"
 	"naru.dev/naru/cmd/verify"
 	versioncmd "naru.dev/naru/cmd/version"
+	"naru.dev/naru/cmd/whoami"
 	"naru.dev/naru/internal/exitcode"
 	"naru.dev/naru/internal/explain"
 )
@@ -77,6 +80,7 @@ func NewRootCommand() *cobra.Command {
 	root.AddCommand(
 		api.New(),
 		apply.New(),
+		configureaws.New(),
 		create.New(),
 		deletecmd.New(),
 		describe.New(),
@@ -87,8 +91,10 @@ func NewRootCommand() *cobra.Command {
 		logs.New(),
 		scale.New(),
 		status.New(),
+		token.New(),
 		verify.New(),
 		versioncmd.New(version),
+		whoami.New(),
 		agent.NewAgentCommand(),
 		release.NewReleaseCommand(),
 		controller.NewControllerCommand(),

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"naru.dev/naru/api/v1alpha1"
@@ -58,7 +59,7 @@ func (e *NotFoundError) Error() string {
 type ExistsError struct{ Kind, Name string }
 
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("%s with name %s already exists.", e.Kind, e.Name)
+	return fmt.Sprintf("%s with name %s already exists.", strings.ToUpper(e.Kind[:1])+e.Kind[1:], e.Name)
 }
 
 // ConflictError says that others kept changing the thing: the request can be made again.
