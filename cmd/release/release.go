@@ -2,6 +2,7 @@
 package release
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 
 	"naru.dev/naru/internal/progress"
 	"naru.dev/naru/internal/release"
+	"naru.dev/naru/internal/standalone"
+	"naru.dev/naru/internal/standalone/layout"
 )
 
 // NewReleaseCommand returns `naru release`.
@@ -68,6 +71,8 @@ func newBuildCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "build [minor]",
 		Short: "Build what is missing of a release: programs, node OS and images",
+		Long: `Builds what is missing of a release: programs, node OS and images. Where Naru runs on this machine, clusters can
+have the version afterwards. What was built is kept, so that an interrupted build goes on where it was.`,
 		Example: `  naru release build         # the default version
   naru release build 1.36`,
 		Args: cobra.MaximumNArgs(1),
@@ -77,17 +82,34 @@ func newBuildCommand() *cobra.Command {
 			}
 			shown := progress.ForStderr()
 			options.Progress = shown
-			built, err := release.Build(command.Context(), options)
+			built, registered, err := build(command.Context(), options)
 			shown.Close()
 			if err != nil {
 				return err
 			}
-			return summary(command.OutOrStdout(), built)
+			if err := summary(command.OutOrStdout(), built); err != nil || !registered {
+				return err
+			}
+			fmt.Fprintf(command.ErrOrStderr(), "Clusters can have it: naru create cluster NAME --version %s\n", built.Minor)
+			return nil
 		},
 	}
 	command.Flags().StringVar(&options.Source, "source", "", "root of Naru's source tree (default: $NARU_SOURCE, else found from here)")
 	command.Flags().StringVar(&options.Cache, "cache", "", "where everything built is kept (default: $NARU_CACHE_DIR, else naru in the user's cache folder)")
 	return command
+}
+
+// build gives a release other than the default one, which is 'naru up's to install, to a running platform.
+func build(ctx context.Context, options release.Options) (built *release.Built, registered bool, err error) {
+	if built, err = release.Build(ctx, options); err != nil || built.Minor == release.DefaultMinor {
+		return built, false, err
+	}
+	state, err := layout.FindState("")
+	if err != nil {
+		return nil, false, err
+	}
+	registered, err = standalone.Register(ctx, state, built, options.Progress)
+	return built, registered, err
 }
 
 func summary(w io.Writer, built *release.Built) error {

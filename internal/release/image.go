@@ -36,6 +36,7 @@ func makeImage(spec ImageSpec, layers []layer) (v1.Image, error) {
 				User:       spec.User + ":" + spec.User,
 				Env:        append([]string{searchPath}, spec.Env...),
 				WorkingDir: "/",
+				StopSignal: spec.StopSignal,
 			},
 		})
 	if err != nil {

@@ -23,6 +23,8 @@ type ImageSpec struct {
 	// User is the numeric user, and group, that it runs as. Required: "0" has to be said.
 	User string   `json:"user"`
 	Env  []string `json:"env,omitempty"`
+	// StopSignal asks the program to end; empty: SIGTERM.
+	StopSignal string `json:"stopSignal,omitempty"`
 }
 
 // TagSpec says how an image's tag is found. Parts that are set are joined by a dash.

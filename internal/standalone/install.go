@@ -110,7 +110,7 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 	if err := apply.Typed(ctx, c, role, binding); err != nil {
 		return err
 	}
-	in := base.Input{Minor: u.built.Minor, Kubernetes: u.built.Kubernetes, Images: u.built.Refs(), Hosts: u.hosts}
+	in := u.input()
 	var objects []*unstructured.Unstructured
 	err := u.step("installing Naru", func() (string, error) {
 		namespace, err := base.NamespaceObject()
@@ -137,14 +137,7 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 	if err := u.awaitWorkload(ctx, c, "registry"); err != nil {
 		return err
 	}
-	if err := u.step("pushing images", func() (string, error) { return "", u.push(ctx) }); err != nil {
-		return err
-	}
-	image, kind := base.Release(in)
-	err = u.step("registering Kubernetes "+u.built.Kubernetes, func() (string, error) {
-		return "", apply.Typed(ctx, c, image, kind)
-	})
-	if err != nil {
+	if err := u.register(ctx, c); err != nil {
 		return err
 	}
 	for _, name := range base.Workloads(objects) {

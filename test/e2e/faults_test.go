@@ -62,8 +62,17 @@ func testFaults(t *testing.T, w *world) {
 	}
 	t.Run("when the front is replaced, no request fails", func(t *testing.T) {
 		undisturbed(t, c, func() {
-			w.kubectlHosting(t, "-n", v1alpha1.Namespace(haCluster), "rollout", "restart", "daemonset/front")
-			w.kubectlHosting(t, "-n", v1alpha1.Namespace(haCluster), "rollout", "status", "daemonset/front", "--timeout", "180s")
+			namespace := v1alpha1.Namespace(haCluster)
+			w.kubectlHosting(t, "-n", namespace, "rollout", "restart", "daemonset/front")
+			w.kubectlHosting(t, "-n", namespace, "rollout", "status", "daemonset/front", "--timeout", "180s")
+			// The rollout does not count the old one, which ends with its last connection.
+			eventually(t, "one front", 2*time.Minute, func(ctx context.Context) error {
+				pods, err := w.hosting(t).kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelComponent + "=front"})
+				if err == nil && len(pods.Items) != 1 {
+					err = fmt.Errorf("there are %d", len(pods.Items))
+				}
+				return err
+			})
 		})
 	})
 	t.Run("when an etcd member loses its data, it joins again and no request fails", func(t *testing.T) {
