@@ -74,6 +74,41 @@ type ControlPlaneSpec struct {
 	// +kubebuilder:default=3
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
+
+	// apiServer and controllerManager are settings of the components that users may change. A change replaces their
+	// pods one by one.
+	// +optional
+	APIServer APIServerSpec `json:"apiServer,omitzero"`
+	// +optional
+	ControllerManager ControllerManagerSpec `json:"controllerManager,omitzero"`
+}
+
+// APIServerSpec are settings of kube-apiserver. What is absent is Kubernetes' own default.
+type APIServerSpec struct {
+	// eventTTL is how long events are kept, in one unit, as 30m or 2h.
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]*[smh]$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="eventTTL must lie between 1m and 24h, in one unit, as 30m or 2h"
+	// +optional
+	EventTTL string `json:"eventTTL,omitempty"`
+	// nodePortRange is the range of NodePort Services, as 30000-32767.
+	// +kubebuilder:validation:MaxLength=11
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]{3,4}-[1-9][0-9]{3,4}$') && int(self.split('-')[0]) >= 1024 && int(self.split('-')[0]) <= int(self.split('-')[1]) && int(self.split('-')[1]) <= 65535",message="nodePortRange must be two ports between 1024 and 65535, the lower first, as 30000-32767"
+	// +optional
+	NodePortRange string `json:"nodePortRange,omitempty"`
+}
+
+// ControllerManagerSpec are settings of kube-controller-manager. What is absent is Kubernetes' own default.
+type ControllerManagerSpec struct {
+	// hpaSyncPeriod is how often horizontal pod autoscalers look, in one unit, as 15s.
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]*[smh]$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="hpaSyncPeriod must lie between 1s and 1h, in one unit, as 15s"
+	// +optional
+	HPASyncPeriod string `json:"hpaSyncPeriod,omitempty"`
+	// terminatedPodGCThreshold is how many pods that have ended are kept before the oldest are deleted.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	// +optional
+	TerminatedPodGCThreshold int32 `json:"terminatedPodGCThreshold,omitempty"`
 }
 
 // NetworkingSpec holds the ranges of a cluster. They can't be changed later: every node and

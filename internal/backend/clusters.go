@@ -78,6 +78,8 @@ func (b *Backend) CreateCluster(ctx context.Context, cluster *v1alpha1.Cluster, 
 	}
 	if err := b.client.Create(ctx, cluster, client.FieldOwner(fieldManager)); apierrors.IsAlreadyExists(err) {
 		return clusterExists(cluster.Name)
+	} else if apierrors.IsInvalid(err) {
+		return invalidf(cluster.Name, "%s", err)
 	} else if err != nil {
 		return fmt.Errorf("creating cluster %q: %w", cluster.Name, err)
 	}

@@ -4,10 +4,12 @@ package controlplane
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/controlplane/addons"
 	"naru.dev/naru/internal/controlplane/apiserver"
 	"naru.dev/naru/internal/controlplane/component"
@@ -60,6 +62,30 @@ func TestRender(t *testing.T) {
 			})
 		}
 	}
+	t.Run("when settings are changed, the flags that they are are rendered", func(t *testing.T) {
+		s := scope(1)
+		s.APIServer = v1alpha1.APIServerSpec{EventTTL: "2h", NodePortRange: "31000-31999"}
+		s.ControllerManager = v1alpha1.ControllerManagerSpec{HPASyncPeriod: "30s", TerminatedPodGCThreshold: 100}
+		var args string
+		for _, part := range []component.Component{apiserver.New(), controllermanager.New()} {
+			objects, err := part.Render(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, object := range objects {
+				text, err := object.MarshalJSON()
+				if err != nil {
+					t.Fatal(err)
+				}
+				args += string(text)
+			}
+		}
+		for _, flag := range []string{"--event-ttl=2h", "--service-node-port-range=31000-31999", "--horizontal-pod-autoscaler-sync-period=30s", "--terminated-pod-gc-threshold=100"} {
+			if !strings.Contains(args, `"`+flag+`"`) {
+				t.Errorf("%s is missing", flag)
+			}
+		}
+	})
 	t.Run("when the cluster has an address, it renders the add-ons as committed", func(t *testing.T) {
 		material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
 		objects, err := addons.Render(addons.Data{Scope: scope(3), CA: []byte("ca\n"), Agent: material, Metrics: material})

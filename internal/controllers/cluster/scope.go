@@ -34,8 +34,9 @@ func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
 		leaves:  map[string]pki.Material{}, authorities: map[string]pki.Material{},
 		render: component.Scope{
 			Cluster: cluster.Name, Namespace: v1alpha1.Namespace(cluster.Name),
-			Replicas: cluster.Spec.ControlPlane.Replicas,
-			PodCIDR:  cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
+			Replicas: cluster.Spec.ControlPlane.Replicas, APIServer: cluster.Spec.ControlPlane.APIServer,
+			ControllerManager: cluster.Spec.ControlPlane.ControllerManager,
+			PodCIDR:           cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
 			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
 			HostingDNS: settings.HostingDNS, Registry: settings.Registry,
 			Hashes: map[string]string{},

@@ -30,6 +30,9 @@ type Scope struct {
 	// use: while members are added or removed the two differ.
 	EtcdReplicas int32
 	EtcdServers  int32
+	// APIServer and ControllerManager are settings that users may change.
+	APIServer         v1alpha1.APIServerSpec
+	ControllerManager v1alpha1.ControllerManagerSpec
 	// PodCIDR and ServiceCIDR are the cluster's own ranges.
 	PodCIDR     string
 	ServiceCIDR string

@@ -54,6 +54,7 @@ func TestServer(t *testing.T) {
 	others(t, client)
 	creation(t, client, name)
 	changes(t, client, name)
+	settings(t, client, name)
 	entries(t, client, name)
 	deletion(t, client, name)
 }
@@ -124,6 +125,27 @@ func changes(t *testing.T, client *eks.Client, name *string) {
 			t.Fatalf("when it is changed, that is told at once: %v", err)
 		}
 		awaitActive(t, client, name)
+	}
+}
+
+// settings changes what the kind's own rules look at.
+func settings(t *testing.T, client *eks.Client, name *string) {
+	t.Helper()
+	change := func(ttl string, low, high int32) error {
+		_, err := client.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: name, KubeApiServerConfig: &types.KubeApiServerConfigRequest{
+			EventTtl: &ttl, ServiceNodePortRange: &types.ServiceNodePortRange{MinPort: low, MaxPort: high}}})
+		return err
+	}
+	if err := change("2h", 31000, 31999); err != nil {
+		t.Fatal(err)
+	}
+	if cluster := awaitActive(t, client, name); *cluster.KubeApiServerConfig.EventTtl != "2h" || cluster.KubeApiServerConfig.ServiceNodePortRange.MaxPort != 31999 {
+		t.Errorf("what was changed is not what is told: %+v", cluster.KubeApiServerConfig)
+	}
+	for _, err := range []error{change("48h", 31000, 31999), change("1h30m", 31000, 31999), change("1h", 31999, 31000), change("1h", 80, 90)} {
+		if invalid := new(types.InvalidParameterException); !errors.As(err, &invalid) {
+			t.Errorf("what can't be is accepted: %v", err)
+		}
 	}
 }
 

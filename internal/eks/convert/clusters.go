@@ -65,8 +65,61 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 		shape.Endpoint = aws.String(Endpoint(cluster))
 		shape.CertificateAuthority = &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString(ca))}
 	}
+	settings(shape, cluster.Spec.ControlPlane)
 	echo(shape, asked)
 	return shape
+}
+
+// settings are those of components that were changed.
+func settings(shape *types.Cluster, spec v1alpha1.ControlPlaneSpec) {
+	if api := spec.APIServer; api != (v1alpha1.APIServerSpec{}) {
+		shape.KubeApiServerConfig = &types.KubeApiServerConfigResponse{EventTtl: optional(api.EventTTL)}
+		if low, high, ok := strings.Cut(api.NodePortRange, "-"); ok {
+			shape.KubeApiServerConfig.ServiceNodePortRange = &types.ServiceNodePortRange{MinPort: port(low), MaxPort: port(high)}
+		}
+	}
+	if manager := spec.ControllerManager; manager != (v1alpha1.ControllerManagerSpec{}) {
+		shape.KubeControllerManagerConfig = &types.KubeControllerManagerConfigResponse{}
+		if manager.HPASyncPeriod != "" {
+			shape.KubeControllerManagerConfig.HorizontalPodAutoscalerControllerConfig = &types.HorizontalPodAutoscalerControllerConfigResponse{
+				HorizontalPodAutoscalerSyncPeriod: &manager.HPASyncPeriod}
+		}
+		if manager.TerminatedPodGCThreshold > 0 {
+			shape.KubeControllerManagerConfig.PodGcControllerConfig = &types.PodGcControllerConfigResponse{TerminatedPodGcThreshold: &manager.TerminatedPodGCThreshold}
+		}
+	}
+}
+
+func port(text string) int32 {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0 // the kind's own rule lets no such range in
+	}
+	return int32(n)
+}
+
+// ChangeAPIServer sets what a request asks of kube-apiserver, and leaves the rest.
+func ChangeAPIServer(spec *v1alpha1.APIServerSpec, in *types.KubeApiServerConfigRequest) {
+	if in == nil {
+		return
+	}
+	spec.EventTTL = first(aws.ToString(in.EventTtl), spec.EventTTL)
+	if r := in.ServiceNodePortRange; r != nil {
+		spec.NodePortRange = fmt.Sprintf("%d-%d", r.MinPort, r.MaxPort)
+	}
+}
+
+// ChangeControllerManager does so for kube-controller-manager.
+func ChangeControllerManager(spec *v1alpha1.ControllerManagerSpec, in *types.KubeControllerManagerConfigRequest) {
+	if in == nil {
+		return
+	}
+	if hpa := in.HorizontalPodAutoscalerControllerConfig; hpa != nil {
+		spec.HPASyncPeriod = first(aws.ToString(hpa.HorizontalPodAutoscalerSyncPeriod), spec.HPASyncPeriod)
+	}
+	if gc := in.PodGcControllerConfig; gc != nil && gc.TerminatedPodGcThreshold != nil {
+		spec.TerminatedPodGCThreshold = *gc.TerminatedPodGcThreshold
+	}
 }
 
 // Endpoint is the URL of a cluster's API, as users of this machine reach it.

@@ -22,7 +22,7 @@ const replicasTag = "naru.dev/control-plane-replicas"
 const (
 	anywhere  = "0.0.0.0/0"
 	noAuto    = "Naru has no Auto Mode: leave it out, or set it to false"
-	noSetting = "this Naru does not change the settings of control-plane components yet: leave it out"
+	noSetting = "this Naru does not change the scheduler's scoring yet: leave it out"
 )
 
 var (
@@ -68,6 +68,8 @@ func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluste
 		cluster.Spec.Networking.ServiceCIDR = aws.ToString(in.KubernetesNetworkConfig.ServiceIpv4Cidr)
 	}
 	cluster.Spec.DeletionProtection = aws.ToBool(in.DeletionProtection)
+	convert.ChangeAPIServer(&cluster.Spec.ControlPlane.APIServer, in.KubeApiServerConfig)
+	convert.ChangeControllerManager(&cluster.Spec.ControlPlane.ControllerManager, in.KubeControllerManagerConfig)
 	if err := about.tag(cluster, in.Tags); err != nil {
 		return nil, err
 	}
@@ -87,8 +89,6 @@ func notInCluster(in *eks.CreateClusterInput) []forbidden {
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet: leave it out, or set it to false"},
 		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
-		{in.KubeApiServerConfig != nil, "kubeApiServerConfig", noSetting},
-		{in.KubeControllerManagerConfig != nil, "kubeControllerManagerConfig", noSetting},
 		{in.KubeSchedulerConfig != nil, "kubeSchedulerConfig", noSetting},
 		{in.AccessConfig != nil && in.AccessConfig.AuthenticationMode == types.AuthenticationModeConfigMap, "accessConfig.authenticationMode", "Naru does not read the ConfigMap aws-auth: use API"},
 	}

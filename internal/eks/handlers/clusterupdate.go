@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -102,8 +103,6 @@ func notInUpdate(in *eks.UpdateClusterConfigInput) []forbidden {
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet"},
 		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
-		{in.KubeApiServerConfig != nil, "kubeApiServerConfig", noSetting},
-		{in.KubeControllerManagerConfig != nil, "kubeControllerManagerConfig", noSetting},
 		{in.KubeSchedulerConfig != nil, "kubeSchedulerConfig", noSetting},
 	}
 }
@@ -141,6 +140,11 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 			asked.AutoModeOff = true
 			return params(types.UpdateParamTypeComputeConfig, "false"), nil
 		}},
+		{in.KubeApiServerConfig != nil || in.KubeControllerManagerConfig != nil, types.UpdateTypeControlPlaneComponentConfigUpdate, func(cluster *v1alpha1.Cluster, _ *convert.ClusterAsked) ([][2]string, error) {
+			convert.ChangeAPIServer(&cluster.Spec.ControlPlane.APIServer, in.KubeApiServerConfig)
+			convert.ChangeControllerManager(&cluster.Spec.ControlPlane.ControllerManager, in.KubeControllerManagerConfig)
+			return componentParams(in), nil
+		}},
 		{in.ControlPlaneScalingConfig != nil, types.UpdateTypeControlPlaneScalingConfigUpdate, func(*v1alpha1.Cluster, *convert.ClusterAsked) ([][2]string, error) {
 			return nil, nil
 		}},
@@ -162,6 +166,29 @@ func (s subject) accessMode(mode types.AuthenticationMode, asked *convert.Cluste
 
 func params(kind types.UpdateParamType, value string) [][2]string {
 	return [][2]string{{string(kind), value}}
+}
+
+// componentParams are what is asked of components.
+func componentParams(in *eks.UpdateClusterConfigInput) [][2]string {
+	var all [][2]string
+	add := func(kind types.UpdateParamType, format string, values ...any) {
+		all = append(all, [2]string{string(kind), fmt.Sprintf(format, values...)})
+	}
+	if api := in.KubeApiServerConfig; api != nil && api.EventTtl != nil {
+		add(types.UpdateParamTypeKubeApiServerConfig, `{"eventTtl":%q}`, *api.EventTtl)
+	}
+	if api := in.KubeApiServerConfig; api != nil && api.ServiceNodePortRange != nil {
+		add(types.UpdateParamTypeKubeApiServerConfig, `{"serviceNodePortRange":{"minPort":%d,"maxPort":%d}}`, api.ServiceNodePortRange.MinPort, api.ServiceNodePortRange.MaxPort)
+	}
+	if manager := in.KubeControllerManagerConfig; manager != nil {
+		if hpa := manager.HorizontalPodAutoscalerControllerConfig; hpa != nil && hpa.HorizontalPodAutoscalerSyncPeriod != nil {
+			add(types.UpdateParamTypeKubeControllerManagerConfig, `{"horizontalPodAutoscalerSyncPeriod":%q}`, *hpa.HorizontalPodAutoscalerSyncPeriod)
+		}
+		if gc := manager.PodGcControllerConfig; gc != nil && gc.TerminatedPodGcThreshold != nil {
+			add(types.UpdateParamTypeKubeControllerManagerConfig, `{"terminatedPodGcThreshold":%d}`, *gc.TerminatedPodGcThreshold)
+		}
+	}
+	return all
 }
 
 func vpcParams(vpc *types.VpcConfigRequest) [][2]string {
