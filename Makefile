@@ -15,7 +15,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps naru build up down demo test e2e scorecard lint generate verify bench
+.PHONY: oracle help deps naru build up down demo test e2e scorecard lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ scorecard: up ## evaluate the running platform, row by row; the reports go to bi
 	$(NARU) evaluate --yes -o json --commit "$$(git rev-parse --short HEAD)" --readme README.md > bin/score.json
 	$(NARU) evaluate --from bin/score.json -o html > bin/score.html
 	$(NARU) evaluate --from bin/score.json
+
+# Not a part of test: it fetches a program from npm, under the AGPL, and only runs it.
+oracle: ## compare decisions on IAM policies with another evaluator (needs node, npm and a network)
+	go test -vet=off -tags oracle -count 1 -v -run TestOracle ./internal/iam/policy
 
 # vet is here and not in `make test`: it analyses every dependency, which takes longer than compiling them.
 lint: ## go vet, and golangci-lint with the layering rules
