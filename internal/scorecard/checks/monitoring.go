@@ -67,12 +67,12 @@ func parseUsages(data []byte) map[string]usage {
 type hostUse struct{ Nodes, Measured int }
 
 func observeHostUse(ctx context.Context, p *project, o *hostUse) error {
-	nodes, err := p.readyNodes(ctx, "")
-	if err != nil {
-		return err
-	}
 	var text string
-	err = await(ctx, "metrics of all nodes", 2*time.Minute, func(ctx context.Context) error {
+	err := await(ctx, "metrics of all nodes", 2*time.Minute, func(ctx context.Context) error {
+		nodes, err := p.freeNodes(ctx) // other rows' nodes come and go meanwhile
+		if err != nil {
+			return err
+		}
 		data, err := p.Raw(ctx, nodeMetrics)
 		if err != nil {
 			return err
@@ -80,9 +80,9 @@ func observeHostUse(ctx context.Context, p *project, o *hostUse) error {
 		o.Nodes, o.Measured, text = len(nodes), 0, ""
 		all := parseUsages(data)
 		for _, node := range nodes {
-			if u := all[node]; u.CPU > 0 && u.Memory > 0 {
+			if u := all[node.Name]; u.CPU > 0 && u.Memory > 0 {
 				o.Measured++
-				text += fmt.Sprintf("%s: %.3f cores, %d MiB. ", node, u.CPU, u.Memory>>20)
+				text += fmt.Sprintf("%s: %.3f cores, %d MiB. ", node.Name, u.CPU, u.Memory>>20)
 			}
 		}
 		if o.Measured == 0 || o.Measured < o.Nodes {
@@ -109,11 +109,11 @@ type podUse struct {
 	Memory, Disk int64
 }
 
-// What the pod uses: a processor as far as it gets one, more memory and disk than it would by itself.
+// What the pod uses: more of a processor, memory and disk than it would by itself.
 const (
 	busyScript = `dd if=/dev/zero of=/tmp/file bs=1M count=24 2>/dev/null; dd if=/dev/zero of=/memory/file bs=1M count=40 2>/dev/null
-trap 'exit 0' TERM; while :; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; usleep 20000; done`
-	busyCPU          = 0.05
+trap 'exit 0' TERM; while :; do i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; usleep 80000; done`
+	busyCPU          = 0.03
 	busyMemory int64 = 36 << 20
 	busyDisk   int64 = 20 << 20
 )

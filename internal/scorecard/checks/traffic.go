@@ -62,8 +62,8 @@ func observeBalanced(ctx context.Context, p *project, o *balanced) error {
 	return o.autoscale(ctx, p)
 }
 
-// load keeps the application busy until /tmp/stop is there.
-const load = `rm -f /tmp/stop; for i in 1 2 3; do (while [ ! -e /tmp/stop ]; do timeout 5 wget -qO /dev/null 'http://app/burn?ms=60' || usleep 50000; usleep 40000; done) </dev/null >/dev/null 2>&1 & done`
+// load makes the application use much more than it asks for, until /tmp/stop is there.
+const load = `rm -f /tmp/stop; (while [ ! -e /tmp/stop ]; do timeout 5 wget -qO /dev/null 'http://app/burn?ms=30' || usleep 50000; usleep 80000; done) </dev/null >/dev/null 2>&1 &`
 
 func (o *balanced) autoscale(ctx context.Context, p *project) error {
 	scaler := &autoscalingv2.HorizontalPodAutoscaler{
