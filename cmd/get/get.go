@@ -64,7 +64,7 @@ func New() *cobra.Command {
 	for _, kind := range kinds() {
 		subcommands = append(subcommands, newKind(kind))
 	}
-	return flags.Group(command, subcommands...)
+	return flags.Group(command, append(subcommands, newEvents())...)
 }
 
 func newKind(k kind) *cobra.Command {

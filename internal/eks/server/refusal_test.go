@@ -182,7 +182,7 @@ func TestAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if created.EventName != "CreateCluster" || created.ReadOnly || created.UserIdentity.Type != "IAMUser" || created.EventSource != "eks.amazonaws.com" ||
-		created.RequestParameters == nil || created.ResponseElements == nil || created.Additional.Decision != "allowed" || created.SourceIPAddress != "127.0.0.1" {
+		created.RequestParameters == nil || created.ResponseElements == nil || created.Additional.Decision != "allowed" || created.What() != "cluster/prod" || created.SourceIPAddress != "127.0.0.1" {
 		t.Errorf("got %s", events[0])
 	}
 	if missed.EventName != "DescribeCluster" || missed.ErrorCode != "ResourceNotFoundException" || !missed.ReadOnly || string(missed.ResponseElements) != "null" {

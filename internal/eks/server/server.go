@@ -150,15 +150,17 @@ func (s *Server) authorize(c *call, caller iam.Caller, operation *wire.Operation
 	if err != nil {
 		return err
 	}
-	for _, request := range requests {
+	for i, request := range requests {
 		decision, err := s.Authorizer.Authorize(c.Context(), caller, request)
 		if err != nil {
 			return err
 		}
-		c.event.Additional = audit.Decision{Action: request.Action, Resource: request.Resource, Decision: "allowed", Because: decision.Because(request.Action)}
 		if !decision.Allowed {
-			c.event.Additional.Decision = "denied"
+			c.event.Additional = audit.Decision{Action: request.Action, Resource: request.Resource, Decision: "denied", Because: decision.Because(request.Action)}
 			return denied(caller, request, decision)
+		}
+		if i == 0 { // the operation; the roles that it passes follow
+			c.event.Additional = audit.Decision{Action: request.Action, Resource: request.Resource, Decision: "allowed"}
 		}
 	}
 	return nil
