@@ -29,6 +29,7 @@ import (
 	"naru.dev/naru/internal/iam/bootstrap"
 	"naru.dev/naru/internal/iam/query"
 	"naru.dev/naru/internal/iam/store"
+	"naru.dev/naru/internal/iam/webidentity"
 	"naru.dev/naru/internal/kube/consistent"
 	"naru.dev/naru/internal/platform"
 )
@@ -90,7 +91,7 @@ func assemble(ctx context.Context, o Options, live client.Client, account bootst
 		return server.Options{}, err
 	}
 	// Identities are written past the memory, which others may have changed.
-	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(live), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
+	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(live), WebIdentities: webidentity.New(time.Now), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
 	if err != nil {
 		return server.Options{}, err
 	}

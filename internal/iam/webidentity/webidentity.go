@@ -39,6 +39,12 @@ type Verifier struct {
 	known map[string]discovered
 }
 
+// New returns a verifier that asks providers over the network. It follows no redirection: a provider is where its issuer
+// says, and nowhere else.
+func New(now func() time.Time) *Verifier {
+	return &Verifier{Now: now, HTTP: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
 type discovered struct {
 	provider *oidc.Provider
 	at       time.Time

@@ -91,7 +91,7 @@ func TestVerify(t *testing.T) {
 		{"when it says that it needs no signature, it is refused", encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(`{"iss":"`+i.server.URL+`","exp":9999999999,"aud":"sts.amazonaws.com"}`)) + ".", "InvalidIdentityToken"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := &Verifier{HTTP: http.DefaultClient, Now: noon}
+			v := New(noon)
 			claims, err := v.Verify(t.Context(), test.token, provider)
 			if test.code == "" {
 				if err != nil || claims.Subject != "system:serviceaccount:web:app" || claims.Audience != "sts.amazonaws.com" {
@@ -106,7 +106,7 @@ func TestVerify(t *testing.T) {
 		})
 	}
 	t.Run("when the provider does not answer, that is said", func(t *testing.T) {
-		v := &Verifier{HTTP: http.DefaultClient, Now: noon}
+		v := New(noon)
 		token := i.token(i.key, nil)
 		i.server.Close()
 		var refused *query.Error

@@ -1,0 +1,137 @@
+package authenticator
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/eks/sigv4"
+	"naru.dev/naru/internal/iam"
+	"naru.dev/naru/internal/iam/bootstrap"
+	"naru.dev/naru/internal/iam/store"
+	"naru.dev/naru/internal/iam/token"
+)
+
+const account = "111122223333"
+
+type world struct {
+	t      *testing.T
+	client client.Client
+	store  *iam.Store
+	key    *iam.AccessKey
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry := &v1alpha1.AccessEntry{}
+	admin := iam.UserARN(account, "/", bootstrap.AdminUser)
+	entry.Namespace, entry.Name = v1alpha1.Namespace("prod"), v1alpha1.AccessEntryName(admin)
+	entry.Spec = v1alpha1.AccessEntrySpec{PrincipalARN: admin, Type: token.Standard, Username: admin, Policies: []v1alpha1.AccessPolicyAssociation{
+		{Policy: "AmazonEKSViewPolicy", Scope: v1alpha1.AccessScope{Type: "namespace", Namespaces: []string{"team-*"}}}}}
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(entry).Build()
+	if _, err := bootstrap.Ensure(t.Context(), c, account, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(c)
+	key, err := bootstrap.KeyOf(t.Context(), s, bootstrap.AdminUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, client: c, store: s, key: key}
+}
+
+func (w *world) post(path string, review any) (int, string) {
+	w.t.Helper()
+	owner, err := bootstrap.Load(w.t.Context(), w.client)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	access, err := owner.Access(w.store, time.Now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	body, err := json.Marshal(review)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	NewHandler(Options{Entries: w.client, Credentials: access, Now: time.Now, Report: func(err error) { w.t.Error(err) }}).
+		ServeHTTP(answer, httptest.NewRequest("POST", path, strings.NewReader(string(body))))
+	return answer.Code, answer.Body.String()
+}
+
+func (w *world) review(cluster, forCluster string) (int, string) {
+	w.t.Helper()
+	text, err := token.Create(forCluster, sigv4.Key{AccessKeyID: w.key.ID, Secret: w.key.Secret}, "naru-kr-1", time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.post(Path(cluster)+token.AuthenticatePath, authenticationv1.TokenReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"}, Spec: authenticationv1.TokenReviewSpec{Token: text}})
+}
+
+func TestAuthenticate(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range []struct{ name, cluster, forCluster, want string }{
+		{"when there is an entry, it says who", "prod", "prod", `"username":"arn:aws:iam::111122223333:user/admin"`},
+		{"when the token is for another cluster, it is refused", "prod", "test", "InvalidSignatureException"},
+		{"when the cluster has no entry, it is refused", "test", "test", "has no access entry in cluster test"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if code, body := w.review(test.cluster, test.forCluster); code != 200 || !strings.Contains(body, test.want) || strings.Contains(body, `"authenticated":true`) != (test.cluster == "prod" && test.forCluster == "prod") {
+				t.Errorf("%d %s", code, body)
+			}
+		})
+	}
+	t.Run("when the cluster's name can't be, there is nothing", func(t *testing.T) {
+		if code, _ := w.review("UPPER", "UPPER"); code != 404 {
+			t.Error(code)
+		}
+	})
+	t.Run("when the key is deleted, its tokens stop working", func(t *testing.T) {
+		if err := w.store.Keys.Delete(t.Context(), w.key.ID); err != nil {
+			t.Fatal(err)
+		}
+		if code, body := w.review("prod", "prod"); code != 200 || !strings.Contains(body, "UnrecognizedClientException") {
+			t.Errorf("%d %s", code, body)
+		}
+	})
+}
+
+func TestAuthorize(t *testing.T) {
+	w := newWorld(t)
+	for namespace, want := range map[string]bool{"team-a": true, "kube-system": false, "": false} {
+		code, body := w.post(Path("prod")+token.AuthorizePath, authorizationv1.SubjectAccessReview{
+			TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview"},
+			Spec: authorizationv1.SubjectAccessReviewSpec{UID: "aws-iam-authenticator:111122223333:AIDA", Extra: map[string]authorizationv1.ExtraValue{
+				"canonicalArn": {"arn:aws:iam::111122223333:user/admin"}}, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods", Namespace: namespace}}})
+		if code != 200 || strings.Contains(body, `"allowed":true`) != want {
+			t.Errorf("namespace %q: %d %s", namespace, code, body)
+		}
+	}
+}
+
+func TestFromObject(t *testing.T) {
+	entry := &v1alpha1.AccessEntry{}
+	entry.Spec.Policies = []v1alpha1.AccessPolicyAssociation{{Policy: "AmazonEKSClusterAdminPolicy", Scope: v1alpha1.AccessScope{Type: "namespace"}}}
+	if got := FromObject(entry); len(got.Policies) != 0 {
+		t.Errorf("when a scope names no namespace, it is not the whole cluster: %+v", got.Policies)
+	}
+}
