@@ -49,6 +49,7 @@ func scenarios() []scenario {
 		{name: "isolation", run: testIsolation},
 		{name: "app", run: testApplication},
 		{name: "scale", run: testScale},
+		{name: "eks", run: testEKS},
 		{name: "repair", run: testRepair},
 		{name: "faults", run: testFaults},
 		{name: "replicas", run: testReplicas},

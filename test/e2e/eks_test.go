@@ -1,0 +1,170 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"naru.dev/naru/internal/backend"
+	"naru.dev/naru/internal/iam/bootstrap"
+	"naru.dev/naru/internal/platform"
+	"naru.dev/naru/internal/standalone/layout"
+)
+
+// eksCluster is made and deleted by the scenario, through AWS's SDK alone.
+const eksCluster = "by-eks"
+
+// The longest that a client's own waiter may take.
+const eksPatience = 10 * time.Minute
+
+// awsClients are AWS's own clients, with the administrator's key.
+type awsClients struct {
+	eks *eks.Client
+	iam *iam.Client
+	sts *sts.Client
+}
+
+func newAWS(t *testing.T) awsClients {
+	t.Helper()
+	p, err := platform.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := backend.New(p.Client).Signer(t.Context(), bootstrap.AdminUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(signer.CA) {
+		t.Fatal("the API's CA holds no certificate")
+	}
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	endpoint := aws.String(fmt.Sprintf("https://127.0.0.1:%d", layout.ServerPort))
+	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: signer.Key.AccessKeyID, SecretAccessKey: signer.Key.Secret}, nil
+	})
+	const region = "naru-kr-1"
+	return awsClients{
+		eks: eks.New(eks.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+		iam: iam.New(iam.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+		sts: sts.New(sts.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+	}
+}
+
+// role is one that EKS and EC2 may assume.
+func (a awsClients) role(t *testing.T) string {
+	t.Helper()
+	const name = "e2e-eks"
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com"]}}]}`
+	if found, err := a.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(name)}); err == nil {
+		return *found.Role.Arn
+	}
+	made, err := a.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String(name), AssumeRolePolicyDocument: &trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := a.iam.DeleteRole(context.WithoutCancel(t.Context()), &iam.DeleteRoleInput{RoleName: aws.String(name)}); err != nil {
+			t.Errorf("deleting the role: %v", err)
+		}
+	})
+	return *made.Role.Arn
+}
+
+// testEKS makes a real cluster with a node by AWS's SDK, waits with its waiters, changes and deletes it.
+func testEKS(t *testing.T, w *world) {
+	a := newAWS(t)
+	identity, err := a.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || !strings.HasSuffix(*identity.Arn, ":user/"+bootstrap.AdminUser) {
+		t.Fatalf("who calls: %+v, %v", identity, err)
+	}
+	name, role, subnets := aws.String(eksCluster), a.role(t), []string{"subnet-0123456789abcdef0"}
+	_, err = a.eks.CreateCluster(t.Context(), &eks.CreateClusterInput{Name: name, RoleArn: &role, ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: subnets},
+		Tags: map[string]string{"naru.dev/control-plane-replicas": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	active := eks.NewClusterActiveWaiter(a.eks, func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, 2*time.Second })
+	described, err := active.WaitForOutput(t.Context(), &eks.DescribeClusterInput{Name: name}, eksPatience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if described.Cluster.CertificateAuthority == nil || *described.Cluster.Endpoint == "" || described.Cluster.CreatedAt == nil {
+		t.Errorf("when it is active, it says how it is reached: %+v", described.Cluster)
+	}
+	_, err = a.eks.CreateNodegroup(t.Context(), &eks.CreateNodegroupInput{ClusterName: name, NodegroupName: aws.String("web"), NodeRole: &role, Subnets: subnets,
+		ScalingConfig: &types.NodegroupScalingConfig{MinSize: aws.Int32(1), MaxSize: aws.Int32(2), DesiredSize: aws.Int32(1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	which := &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("web")}
+	ready := eks.NewNodegroupActiveWaiter(a.eks, func(o *eks.NodegroupActiveWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, 2*time.Second })
+	if err := ready.Wait(t.Context(), which, eksPatience); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("when the node group is active, the cluster has its node", func(t *testing.T) {
+		eventually(t, "one node", time.Minute, w.connect(t, eksCluster).wantNodes(1))
+	})
+	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
+	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
+		a.delete(t, which)
+		w.forget(t, eksCluster)
+	})
+}
+
+// changeSettings narrows the NodePort range, and tries a Service outside of it.
+func (a awsClients) changeSettings(t *testing.T, w *world) {
+	out, err := a.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String(eksCluster), KubeApiServerConfig: &types.KubeApiServerConfigRequest{
+		ServiceNodePortRange: &types.ServiceNodePortRange{MinPort: 31000, MaxPort: 31999}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the update", eksPatience, func(ctx context.Context) error {
+		update, err := a.eks.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: aws.String(eksCluster), UpdateId: out.Update.Id})
+		if err == nil && update.Update.Status != types.UpdateStatusSuccessful {
+			err = fmt.Errorf("it is %s", update.Update.Status)
+		}
+		return err
+	})
+	c := w.connect(t, eksCluster)
+	result, err := w.cli.Kubectl(t.Context(), c.name, "create", "service", "nodeport", "outside", "--tcp=80", "--node-port=30080")
+	if err == nil || !strings.Contains(result.Stderr+err.Error(), "31000-31999") {
+		t.Errorf("a port outside of the range: %v, %s", err, result.Stderr)
+	}
+}
+
+func (a awsClients) delete(t *testing.T, group *eks.DescribeNodegroupInput) {
+	cluster := &eks.DescribeClusterInput{Name: group.ClusterName}
+	_, err := a.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: group.ClusterName})
+	if inUse := new(types.ResourceInUseException); !errors.As(err, &inUse) {
+		t.Errorf("a cluster with a node group: %v", err)
+	}
+	if _, err := a.eks.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{ClusterName: group.ClusterName, NodegroupName: group.NodegroupName}); err != nil {
+		t.Fatal(err)
+	}
+	gone := eks.NewNodegroupDeletedWaiter(a.eks, func(o *eks.NodegroupDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, 2*time.Second })
+	if err := gone.Wait(t.Context(), group, eksPatience); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: group.ClusterName}); err != nil {
+		t.Fatal(err)
+	}
+	over := eks.NewClusterDeletedWaiter(a.eks, func(o *eks.ClusterDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, 2*time.Second })
+	if err := over.Wait(t.Context(), cluster, eksPatience); err != nil {
+		t.Fatal(err)
+	}
+}
