@@ -58,8 +58,7 @@ func (t *tenant) workload(ctx context.Context, s *suite, takes capacity) {
 	s.check(ctx, checkDNS, probeTime, patient(resolve))
 	s.check(ctx, checkNetwork, probeTime, patient(get(server.Status.PodIP)))
 	s.check(ctx, checkService, probeTime, patient(get(serverName)))
-	// Tried again: now and then the output of a command that ends at once is lost on its way (seen once in hundreds).
-	s.check(ctx, checkVolume, probeTime, patient(wants(page, "sh", "-c", "echo "+page+" > "+dataDir+"/file && sync && cat "+dataDir+"/file")))
+	s.check(ctx, checkVolume, probeTime, wants(page, "sh", "-c", "echo "+page+" > "+dataDir+"/file && sync && cat "+dataDir+"/file"))
 	s.check(ctx, checkLogs, probeTime, func(ctx context.Context) (string, error) { return t.readLog(ctx, namespace) })
 	s.check(ctx, checkExec, probeTime, func(ctx context.Context) (string, error) {
 		output, err := t.exec(ctx, namespace, clientName, page, "cat")
@@ -117,13 +116,14 @@ func (t *tenant) exec(ctx context.Context, namespace, pod, stdin string, command
 	if err != nil {
 		return "", fmt.Errorf("preparing exec: %w", err)
 	}
-	var output bytes.Buffer
-	streams := remotecommand.StreamOptions{Stdout: &output, Stderr: &output}
+	// One buffer for both would lose what came first: the streams are copied at the same time.
+	var output, complaints bytes.Buffer
+	streams := remotecommand.StreamOptions{Stdout: &output, Stderr: &complaints}
 	if stdin != "" {
 		streams.Stdin = strings.NewReader(stdin)
 	}
 	err = executor.StreamWithContext(ctx, streams)
-	return output.String(), err
+	return output.String() + complaints.String(), err
 }
 
 // withOutput adds what a command printed to the reason why it failed.

@@ -95,16 +95,17 @@ func executor(kube kubernetes.Interface, config *rest.Config) Exec {
 		if err != nil {
 			return "", fmt.Errorf("preparing exec: %w", err)
 		}
-		var output bytes.Buffer
+		// One buffer for both would lose what came first: the streams are copied at the same time.
+		var output, complaints bytes.Buffer
 		streams := remotecommand.StreamOptions{Stdout: &output, Tty: c.TTY}
 		if !c.TTY {
-			streams.Stderr = &output
+			streams.Stderr = &complaints
 		}
 		if c.Stdin != "" {
 			streams.Stdin = strings.NewReader(c.Stdin)
 		}
 		err = executor.StreamWithContext(ctx, streams)
-		return output.String(), err
+		return output.String() + complaints.String(), err
 	}
 }
 
