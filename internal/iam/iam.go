@@ -31,6 +31,10 @@ type Caller struct {
 	AccessKeyID string
 	// SourceIP is where the request came from, as the Authenticator saw it; empty where unknown.
 	SourceIP string
+	// Region that the request was signed for: aws:RequestedRegion.
+	Region string
+	// Encrypted tells that the request came by TLS: aws:SecureTransport.
+	Encrypted bool
 	// PrincipalTags are the tags of the user or role, with those of the session over them (aws:PrincipalTag/…).
 	PrincipalTags map[string]string
 	// Session is set where temporary credentials were used.

@@ -187,6 +187,7 @@ func (a *Access) Authenticate(r *http.Request, body []byte) (iam.Caller, error) 
 		return iam.Caller{}, err
 	}
 	caller := identity.Caller
+	caller.Region, caller.Encrypted = signature.Region, r.TLS != nil
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		caller.SourceIP = host
 	}

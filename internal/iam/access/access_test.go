@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -211,6 +212,25 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("%+v, %v", decision, err)
 		}
 	})
+}
+
+func TestContext(t *testing.T) {
+	a := world(t)
+	r := call(t, sigv4.Key{AccessKeyID: aliceKey, Secret: "secret"})
+	caller, err := a.Authenticate(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Context(caller, map[string][]string{"eks:clientId": {"x"}}, noon())
+	want := map[string][]string{
+		"eks:clientId": {"x"}, "aws:PrincipalArn": {"arn:aws:iam::111122223333:user/Alice"}, "aws:PrincipalAccount": {account}, "aws:PrincipalType": {"User"},
+		"aws:username": {"Alice"}, "aws:userid": {"AIDAEXAMPLEEXAMPLE"}, "aws:PrincipalTag/team": {"red"}, "aws:SourceIp": {"192.0.2.1"},
+		"aws:CurrentTime": {"2026-11-24T12:00:00Z"}, "aws:EpochTime": {"1795521600"}, "aws:RequestedRegion": {"ap-northeast-2"},
+		"aws:SecureTransport": {"true"}, "aws:PrincipalIsAWSService": {"false"}, "aws:ViaAWSService": {"false"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // BenchmarkCall is what each signed call costs before its operation begins.

@@ -51,6 +51,11 @@ func Context(caller iam.Caller, request map[string][]string, now time.Time) map[
 	set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
 	set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
 	set("aws:PrincipalIsAWSService", "false")
+	set("aws:ViaAWSService", "false")
+	if caller.Region != "" {
+		set("aws:RequestedRegion", caller.Region)
+		set("aws:SecureTransport", strconv.FormatBool(caller.Encrypted))
+	}
 	for key, value := range caller.PrincipalTags {
 		keys["aws:PrincipalTag/"+key] = []string{value}
 	}
@@ -66,6 +71,7 @@ func Context(caller iam.Caller, request map[string][]string, now time.Time) map[
 	}
 	if caller.Session != nil {
 		set("aws:TokenIssueTime", caller.Session.Issued.Format(time.RFC3339))
+		set("aws:MultiFactorAuthPresent", "false") // which keys that last do not have at all
 	}
 	return keys
 }
