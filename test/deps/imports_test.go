@@ -32,9 +32,13 @@ func arrows() []arrow {
 		never:  []string{"internal/eks", "internal/console", "internal/autoscale", "internal/standalone", "internal/backend"},
 		reason: "API and controllers meet at the CRDs; the embedded hosting cluster is one of many",
 	}, {
-		from:   []string{"internal/eks", "internal/console", "internal/backend"},
+		from:   []string{"internal/eks", "internal/iam", "internal/console", "internal/backend"},
 		never:  []string{"internal/controllers", "internal/controlplane", "internal/machines", "internal/autoscale"},
 		reason: "API and controllers meet at the CRDs: what a front end wants, it writes into a spec",
+	}, {
+		from:   []string{"internal/iam/policy", "internal/eks/sigv4"},
+		never:  []string{"internal/kube", "internal/iam/store", "api", "os", "os/exec", "net", "k8s.io", "sigs.k8s.io", "github.com/aws"},
+		reason: "what decides who may do what is pure: values in, values out",
 	}, {
 		from:   []string{"internal/standalone"},
 		never:  []string{"internal/controllers", "internal/controlplane", "internal/autoscale", "internal/machines", "internal/backend"},
