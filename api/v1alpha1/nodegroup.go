@@ -38,6 +38,13 @@ type NodeGroupSpec struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
+	// maxUnavailable is how many nodes are replaced at a time when they differ from the group or could be fewer: a
+	// number, as 2, or a share of the group, as 25%. Empty: 10%.
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]?|100)%?$`
+	// +kubebuilder:validation:MaxLength=4
+	// +optional
+	MaxUnavailable string `json:"maxUnavailable,omitempty"`
+
 	// taints of the group's nodes.
 	// +kubebuilder:validation:MaxItems=50
 	// +optional

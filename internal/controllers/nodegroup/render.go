@@ -113,13 +113,21 @@ func nodePool(group *v1alpha1.NodeGroup, name string) *unstructured.Unstructured
 		"disruption": map[string]any{
 			"consolidationPolicy": "WhenEmptyOrUnderutilized",
 			"consolidateAfter":    consolidateAfter,
-			// Empty nodes may all go at once, those with pods one in ten at a time.
+			// Empty nodes may all go at once, those with pods as many at a time as the group says.
 			"budgets": []any{
 				map[string]any{"nodes": "100%", "reasons": []any{"Empty"}},
-				map[string]any{"nodes": "10%", "reasons": []any{"Drifted", "Underutilized"}},
+				map[string]any{"nodes": atOnce(group), "reasons": []any{"Drifted", "Underutilized"}},
 			},
 		},
 	})
+}
+
+// atOnce is one in ten where the group says nothing.
+func atOnce(group *v1alpha1.NodeGroup) string {
+	if group.Spec.MaxUnavailable == "" {
+		return "10%"
+	}
+	return group.Spec.MaxUnavailable
 }
 
 func object(kind schema.GroupVersionKind, group *v1alpha1.NodeGroup, name string, spec map[string]any) *unstructured.Unstructured {

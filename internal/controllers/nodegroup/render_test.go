@@ -45,6 +45,7 @@ func TestRenderGolden(t *testing.T) {
 			s.MachineClasses = []string{"t3.large", "m5.large"}
 			s.Zones = []string{"naru-1b", "naru-1a"}
 			s.Labels = map[string]string{"team": "a"}
+			s.MaxUnavailable = "1"
 			s.Taints = []corev1.Taint{{Key: "gpu", Value: "yes", Effect: corev1.TaintEffectNoSchedule}, {Key: "slow", Effect: corev1.TaintEffectPreferNoSchedule}}
 		}),
 	} {

@@ -54,6 +54,7 @@ func TestServer(t *testing.T) {
 	others(t, client)
 	creation(t, client, name)
 	changes(t, client, name)
+	nodes(t, client, name)
 	settings(t, client, name)
 	entries(t, client, name)
 	deletion(t, client, name)
@@ -125,6 +126,33 @@ func changes(t *testing.T, client *eks.Client, name *string) {
 			t.Fatalf("when it is changed, that is told at once: %v", err)
 		}
 		awaitActive(t, client, name)
+	}
+}
+
+// nodes changes a group, and reads it at once.
+func nodes(t *testing.T, client *eks.Client, name *string) {
+	t.Helper()
+	which := &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("web")}
+	before, err := client.DescribeNodegroup(t.Context(), which)
+	if err != nil || *before.Nodegroup.UpdateConfig.MaxUnavailable != 1 {
+		t.Fatalf("EKS replaces one node at a time: %+v, %v", before, err)
+	}
+	_, err = client.UpdateNodegroupConfig(t.Context(), &eks.UpdateNodegroupConfigInput{ClusterName: name, NodegroupName: which.NodegroupName,
+		UpdateConfig: &types.NodegroupUpdateConfig{MaxUnavailablePercentage: aws.Int32(25)}, ScalingConfig: &types.NodegroupScalingConfig{MaxSize: aws.Int32(4), DesiredSize: aws.Int32(3)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := client.DescribeNodegroup(t.Context(), which)
+	if err != nil || *after.Nodegroup.UpdateConfig.MaxUnavailablePercentage != 25 || *after.Nodegroup.ScalingConfig.DesiredSize != 3 {
+		t.Errorf("what was changed is not what is told: %+v, %v", after.Nodegroup, err)
+	}
+	for _, config := range []types.NodegroupUpdateConfig{{MaxUnavailable: aws.Int32(0)}, {MaxUnavailablePercentage: aws.Int32(101)}, {MaxUnavailable: aws.Int32(1), MaxUnavailablePercentage: aws.Int32(1)}} {
+		_, err := client.UpdateNodegroupConfig(t.Context(), &eks.UpdateNodegroupConfigInput{ClusterName: name, NodegroupName: which.NodegroupName, UpdateConfig: &config})
+		if invalid := new(types.InvalidParameterException); !errors.As(err, &invalid) {
+			if busy := new(types.ResourceInUseException); !errors.As(err, &busy) {
+				t.Errorf("what can't be is accepted: %v", err)
+			}
+		}
 	}
 }
 

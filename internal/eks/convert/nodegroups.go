@@ -2,6 +2,8 @@ package convert
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -60,7 +62,7 @@ func (s Site) Nodegroup(group *v1alpha1.NodeGroup, cluster *v1alpha1.Cluster, re
 		Labels:         group.Spec.Labels,
 		Taints:         taints(group.Spec.Taints),
 		Tags:           Tags(group),
-		UpdateConfig:   updateConfig(asked),
+		UpdateConfig:   updateConfig(group.Spec),
 		Health:         nodegroupHealth(group, cluster),
 		// The pool in the cluster that makes the group's machines.
 		Resources: &types.NodegroupResources{AutoScalingGroups: []types.AutoScalingGroup{{Name: aws.String(group.Name)}}},
@@ -71,14 +73,17 @@ func (s Site) Nodegroup(group *v1alpha1.NodeGroup, cluster *v1alpha1.Cluster, re
 	return shape
 }
 
-func updateConfig(asked NodegroupAsked) *types.NodegroupUpdateConfig {
-	switch {
-	case asked.MaxUnavailablePercentage > 0:
-		return &types.NodegroupUpdateConfig{MaxUnavailablePercentage: aws.Int32(asked.MaxUnavailablePercentage)}
-	case asked.MaxUnavailable > 0:
-		return &types.NodegroupUpdateConfig{MaxUnavailable: aws.Int32(asked.MaxUnavailable)}
+// updateConfig is how many nodes are replaced at a time: one in ten where the group does not say.
+func updateConfig(spec v1alpha1.NodeGroupSpec) *types.NodegroupUpdateConfig {
+	text, isShare := strings.CutSuffix(first(spec.MaxUnavailable, "10%"), "%")
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return nil // the kind's own rule lets nothing else in
 	}
-	return &types.NodegroupUpdateConfig{MaxUnavailable: aws.Int32(1)}
+	if isShare {
+		return &types.NodegroupUpdateConfig{MaxUnavailablePercentage: aws.Int32(int32(n))}
+	}
+	return &types.NodegroupUpdateConfig{MaxUnavailable: aws.Int32(int32(n))}
 }
 
 func nodegroupHealth(group *v1alpha1.NodeGroup, cluster *v1alpha1.Cluster) *types.NodegroupHealth {

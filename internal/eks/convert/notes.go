@@ -34,9 +34,6 @@ type NodegroupAsked struct {
 	NodeRole string   `json:"nodeRole,omitempty"`
 	Subnets  []string `json:"subnets,omitempty"`
 	AMIType  string   `json:"amiType,omitempty"`
-	// MaxUnavailable nodes at once while nodes are replaced, or that share of them.
-	MaxUnavailable           int32 `json:"maxUnavailable,omitempty"`
-	MaxUnavailablePercentage int32 `json:"maxUnavailablePercentage,omitempty"`
 	// RepairOn tells that node repair was asked for, which always happens.
 	RepairOn bool `json:"nodeRepairEnabled,omitempty"`
 }

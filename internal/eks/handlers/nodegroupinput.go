@@ -46,16 +46,17 @@ func (s subject) newNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cl
 		return nil, err
 	}
 	asked := convert.NodegroupAsked{NodeRole: *in.NodeRole, Subnets: in.Subnets, AMIType: string(in.AmiType), RepairOn: in.NodeRepairConfig != nil}
-	if err := s.unavailable(in.UpdateConfig, &asked); err != nil {
-		return nil, err
-	}
 	classes := in.InstanceTypes
 	if len(classes) == 0 {
 		classes = []string{defaultInstanceType}
 	}
 	group := backend.NewNodeGroup(cluster.Name, *in.NodegroupName, v1alpha1.NodeGroupSpec{
 		Scaling: scaling, MachineClasses: classes, Zones: zones(in.Subnets, site, catalogue.Zones), Labels: in.Labels, Taints: convert.Taints(in.Taints),
+		MaxUnavailable: "1",
 	})
+	if err := s.unavailable(&group.Spec, in.UpdateConfig); err != nil {
+		return nil, err
+	}
 	if err := s.validTags(in.Tags); err != nil {
 		return nil, err
 	}
@@ -124,19 +125,24 @@ func (s subject) scaling(scaling v1alpha1.ScalingSpec, in *types.NodegroupScalin
 	return changed, nil
 }
 
-func (s subject) unavailable(in *types.NodegroupUpdateConfig, asked *convert.NodegroupAsked) error {
+// unavailable changes how many nodes are replaced at a time.
+func (s subject) unavailable(spec *v1alpha1.NodeGroupSpec, in *types.NodegroupUpdateConfig) error {
 	if in == nil {
 		return nil
 	}
-	if in.MaxUnavailable != nil && in.MaxUnavailablePercentage != nil {
+	n, percent := in.MaxUnavailable, in.MaxUnavailablePercentage
+	inRange := func(value *int32) bool { return value == nil || *value >= 1 && *value <= 100 }
+	switch {
+	case n != nil && percent != nil:
 		return s.invalid("updateConfig: maxUnavailable and maxUnavailablePercentage exclude each other")
-	}
-	n, percent := aws.ToInt32(in.MaxUnavailable), aws.ToInt32(in.MaxUnavailablePercentage)
-	if in.MaxUnavailable != nil && (n < 1 || n > 100) || in.MaxUnavailablePercentage != nil && (percent < 1 || percent > 100) {
+	case !inRange(n) || !inRange(percent):
 		return s.invalid("updateConfig: the value must lie between 1 and 100")
-	}
-	if n+percent > 0 {
-		asked.MaxUnavailable, asked.MaxUnavailablePercentage = n, percent
+	case in.UpdateStrategy == types.NodegroupUpdateStrategiesMinimal:
+		return s.invalid("updateConfig.updateStrategy: there is only DEFAULT: a new node is there before an old one goes")
+	case n != nil:
+		spec.MaxUnavailable = strconv.Itoa(int(*n))
+	case percent != nil:
+		spec.MaxUnavailable = strconv.Itoa(int(*percent)) + "%"
 	}
 	return nil
 }
@@ -165,7 +171,7 @@ func (s subject) changeNodegroup(group *v1alpha1.NodeGroup, in *eks.UpdateNodegr
 	}
 	before := group.DeepCopy()
 	asked := convert.Note[convert.NodegroupAsked](group, v1alpha1.AnnotationAsked)
-	if err := s.unavailable(in.UpdateConfig, &asked); err != nil {
+	if err := s.unavailable(&group.Spec, in.UpdateConfig); err != nil {
 		return err
 	}
 	if in.NodeRepairConfig != nil {

@@ -18,7 +18,7 @@ func nodegroups() map[string]operation {
 		"DescribeNodegroup": full((*Handlers).describeNodegroup),
 		"ListNodegroups":    full((*Handlers).listNodegroups),
 		"DeleteNodegroup":   full((*Handlers).deleteNodegroup),
-		"UpdateNodegroupConfig": reduced("real: size, labels, taints; maxUnavailable is kept and told again, nodes are replaced one in ten at a time",
+		"UpdateNodegroupConfig": reduced("real: size, labels, taints, maxUnavailable; node repair is always on, and warm pools are refused",
 			(*Handlers).updateNodegroupConfig),
 		"UpdateNodegroupVersion": reduced("nodes follow their cluster's version by themselves, so only that version is accepted, and nothing is left to do",
 			(*Handlers).updateNodegroupVersion),
