@@ -158,6 +158,25 @@ func TestUserOf(t *testing.T) {
 	}
 }
 
+func TestUnfit(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		entry Entry
+		want  string
+	}{
+		{"when it is a person's, it is believed", Entry{Type: Standard, Username: "team:alice", Groups: []string{"devs"}}, ""},
+		{"when it is a machine's, it is not", Entry{Type: EC2Linux}, "machines join with certificates"},
+		{"when the name is reserved, it is not", Entry{Type: Standard, Username: "System:admin"}, "reserved"},
+		{"when a group is reserved, it is not", Entry{Type: Standard, Groups: []string{"devs", "system:masters"}}, "reserved"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := unfit(test.entry); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 func TestAllowedBy(t *testing.T) {
 	everywhere := func(name string) []Association { return []Association{{Policy: name}} }
 	team := func(name string) []Association {

@@ -117,6 +117,10 @@ func (h *Webhook) authenticate(ctx context.Context, token string) (authenticatio
 		status.Error = fmt.Sprintf("%s has no access entry in cluster %s: create one with \"aws eks create-access-entry\"", caller.Principal, h.Verifier.Cluster)
 		return status, nil
 	}
+	if reason := unfit(entry); reason != "" {
+		status.Error = fmt.Sprintf("the access entry of %s lets nobody in: %s", caller.Principal, reason)
+		return status, nil
+	}
 	user := UserOf(entry, caller)
 	status.Authenticated = true
 	status.User = authenticationv1.UserInfo{Username: user.Name, UID: user.UID, Groups: user.Groups, Extra: map[string]authenticationv1.ExtraValue{}}
