@@ -49,6 +49,9 @@ func (v *Verifier) platform(ctx context.Context, s *suite) {
 		}
 		return "", r.Ping(ctx)
 	})
+	s.check(ctx, "EKS API answers", probeTime, func(ctx context.Context) (string, error) {
+		return eventually(ctx, func(ctx context.Context) (string, error) { return serverAnswers(ctx, p.Client) })
+	})
 	s.check(ctx, "certificates", probeTime, func(ctx context.Context) (string, error) {
 		return v.platformCertificates(ctx)
 	})
@@ -170,5 +173,9 @@ func (v *Verifier) platformCertificates(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return soonest(v.Now(), []certificate{{"hosting API", hosting}, {"registry", push}})
+	api, err := served(ctx, fmt.Sprintf("127.0.0.1:%d", layout.ServerPort), insecure("127.0.0.1"))
+	if err != nil {
+		return "", err
+	}
+	return soonest(v.Now(), []certificate{{"hosting API", hosting}, {"registry", push}, {"EKS API", api}})
 }
