@@ -45,14 +45,6 @@ func service(r *http.Request) string {
 	return "eks"
 }
 
-// key is whom calls are counted for: the access key that is claimed, or else the address.
-func key(r *http.Request) string {
-	if parts := scope(r); parts != nil {
-		return parts[0]
-	}
-	return host(r.RemoteAddr)
-}
-
 // form is a query-protocol request: in the body, or in the URL of a presigned one.
 func (c *call) form() url.Values {
 	values, err := url.ParseQuery(string(c.body))

@@ -10,7 +10,7 @@ import (
 // Limits say how much is let in at a time. What is beyond gets ThrottlingException, which SDKs try
 // again later.
 type Limits struct {
-	// PerSecond and Burst of one access key, or of one address where there is none.
+	// PerSecond and Burst of one access key.
 	PerSecond, Burst int
 	// AtOnce is how many calls are worked on together.
 	AtOnce int
@@ -36,21 +36,39 @@ func newGate(limits Limits) *gate {
 	return &gate{limits: limits, room: make(chan struct{}, limits.AtOnce), keys: map[string]*rate.Limiter{}}
 }
 
-// enter lets a call in, or not. leave is to be called when it is over. Errors: *types.ThrottlingException.
-func (g *gate) enter(key string) (leave func(), err error) {
-	text := "Rate exceeded"
-	if !g.limiter(key).Allow() {
-		return nil, &types.ThrottlingException{Message: &text}
+// perAddress is how many keys' worth of calls one address may make: who signs is not known yet when it is counted, and behind
+// one address there may be several.
+const perAddress = 4
+
+// enter lets a call of an address in, or not. leave is to be called when it is over.
+// Errors: *types.ThrottlingException.
+func (g *gate) enter(address string) (leave func(), err error) {
+	if !g.limiter(address, perAddress).Allow() {
+		return nil, throttled()
 	}
 	select {
 	case g.room <- struct{}{}:
 		return func() { <-g.room }, nil
 	default:
-		return nil, &types.ThrottlingException{Message: &text}
+		return nil, throttled()
 	}
 }
 
-func (g *gate) limiter(key string) *rate.Limiter {
+// admit counts a call of an access key whose signature was verified: nobody can use up another's share.
+// Errors: *types.ThrottlingException.
+func (g *gate) admit(key string) error {
+	if !g.limiter(key, 1).Allow() {
+		return throttled()
+	}
+	return nil
+}
+
+func throttled() error {
+	text := "Rate exceeded"
+	return &types.ThrottlingException{Message: &text}
+}
+
+func (g *gate) limiter(key string, share int) *rate.Limiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	limiter := g.keys[key]
@@ -58,7 +76,7 @@ func (g *gate) limiter(key string) *rate.Limiter {
 		if len(g.keys) >= maxKeys {
 			clear(g.keys)
 		}
-		limiter = rate.NewLimiter(rate.Limit(g.limits.PerSecond), g.limits.Burst)
+		limiter = rate.NewLimiter(rate.Limit(g.limits.PerSecond*share), g.limits.Burst*share)
 		g.keys[key] = limiter
 	}
 	return limiter

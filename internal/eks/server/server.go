@@ -80,7 +80,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		EventTime: s.Now().UTC(), EventSource: c.service + ".amazonaws.com", AWSRegion: s.Site.Region, SourceIPAddress: host(r.RemoteAddr),
 		UserAgent: r.UserAgent(), RequestID: id, EventID: s.NewID(), RecipientAccountID: s.Site.Account, EventName: r.Method + " " + r.URL.Path,
 	}
-	leave, err := s.gate.enter(key(r))
+	leave, err := s.gate.enter(host(r.RemoteAddr))
 	if err != nil {
 		s.fail(w, c, err)
 		return
@@ -109,6 +109,9 @@ func (s *Server) serve(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	c.event.UserIdentity = audit.IdentityOf(caller)
+	if err := s.gate.admit(caller.AccessKeyID); err != nil {
+		return err
+	}
 	c.Request = c.WithContext(iam.WithCaller(c.Context(), caller))
 	if c.service == "eks" {
 		return s.eks(w, c, caller)
