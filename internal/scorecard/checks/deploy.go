@@ -133,6 +133,9 @@ func observeRecreated(ctx context.Context, p *project, o *recreated) error {
 		}
 		versions, fresh := map[string]int{}, 0
 		for _, pod := range pods.Items {
+			if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+				continue // its containers have ended; only the object is still there
+			}
 			version := pod.Spec.Containers[0].Env[0].Value
 			if versions[version]++; version == "new" && ready(pod) {
 				fresh++

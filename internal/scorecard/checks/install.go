@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
@@ -101,13 +102,19 @@ func (o *installed) observe(ctx context.Context, lab *Lab, log *scorecard.Log) e
 		return err
 	}
 	defer p.leave()
-	o.Nodes, err = p.runOnEach(ctx)
+	o.Nodes, err = p.runOnEach(ctx, mainNodes)
 	return err
 }
 
-// runOnEach runs a pod on each node and uses it; it returns on how many that worked.
-func (p *project) runOnEach(ctx context.Context) (int, error) {
-	nodes, err := p.freeNodes(ctx)
+// runOnEach runs a pod on each of so many nodes and uses it; it returns on how many that worked.
+func (p *project) runOnEach(ctx context.Context, want int) (int, error) {
+	var nodes []corev1.Node
+	err := await(ctx, fmt.Sprintf("%d nodes that take pods", want), 90*time.Second, func(ctx context.Context) (err error) {
+		if nodes, err = p.freeNodes(ctx); err == nil && len(nodes) < want {
+			err = fmt.Errorf("there are %d", len(nodes))
+		}
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -118,14 +125,18 @@ func (p *project) runOnEach(ctx context.Context) (int, error) {
 		if err := p.start(ctx, pod); err != nil {
 			return n, err
 		}
-		got, err := p.sh(ctx, pod.Name, "echo "+word)
-		p.log.Add("exec "+pod.Name+" -- echo "+word, outcome(err, got))
+		err := await(ctx, "an echo of "+pod.Name, time.Minute, func(ctx context.Context) error {
+			got, err := p.sh(ctx, pod.Name, "echo "+word)
+			if err == nil && strings.TrimSpace(got) != word {
+				err = fmt.Errorf("it says %q", got)
+			}
+			return err
+		})
+		p.log.Add("exec "+pod.Name+" -- echo "+word, outcome(err, word))
 		if err != nil {
 			return n, err
 		}
-		if strings.TrimSpace(got) == word {
-			n++
-		}
+		n++
 	}
 	return n, nil
 }
@@ -156,7 +167,7 @@ func (o *defined) observe(ctx context.Context, lab *Lab, log *scorecard.Log) err
 	log.Add(second.dryRun.Command, second.dryRun.String())
 	o.Applied = second.applied
 	log.Add(o.Applied.Command, o.Applied.String())
-	if o.Nodes, err = (&project{Cluster: second.Cluster, namespace: "default", log: log}).runOnEach(ctx); err != nil {
+	if o.Nodes, err = (&project{Cluster: second.Cluster, namespace: "default", log: log}).runOnEach(ctx, 1); err != nil {
 		return err
 	}
 	generation := func() (string, error) {
