@@ -34,7 +34,7 @@ type limited struct {
 func observeLimited(ctx context.Context, p *project, o *limited) error {
 	hungry := p.shellPod("memory", "sleep 1; exec dd if=/dev/zero of=/dev/null bs=128M count=100")
 	hungry.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Mi")}
-	hoarder := p.shellPod("storage", "dd if=/dev/zero of=/tmp/file bs=1M count=64; "+sleeper)
+	hoarder := p.shellPod("storage", "dd if=/dev/zero of=/tmp/file bs=1M count=64; exec sleep 600")
 	hoarder.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse("8Mi")}
 	for _, pod := range []*corev1.Pod{hungry, hoarder} {
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
@@ -51,7 +51,7 @@ func observeLimited(ctx context.Context, p *project, o *limited) error {
 	}{{"memory", &o.Memory}, {"storage", &o.Storage}} {
 		err := await(ctx, "the end of pod "+pod.name, 90*time.Second, func(ctx context.Context) error {
 			found, err := p.Kube.CoreV1().Pods(p.namespace).Get(ctx, pod.name, metav1.GetOptions{})
-			if err == nil && found.Status.Phase != corev1.PodFailed {
+			if err == nil && found.Status.Phase != corev1.PodFailed && found.Status.Phase != corev1.PodSucceeded {
 				err = fmt.Errorf("it is %s", found.Status.Phase)
 			}
 			if err == nil {

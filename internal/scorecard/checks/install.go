@@ -17,6 +17,10 @@ import (
 // secondAlone names the cluster that is made from a manifest: rows that change it use it one at a time.
 const secondAlone = "second cluster"
 
+// beforeResize is the limit of rows that use the second cluster before P23 resizes its control plane: one that does not
+// survive that is P23's failure alone.
+const beforeResize = resizeLimit + time.Minute
+
 func install(lab *Lab) []scorecard.Check {
 	main := func(ctx context.Context) error { _, err := lab.Main(ctx); return err }
 	second := func(ctx context.Context) error { _, err := lab.Second(ctx); return err }
@@ -27,13 +31,13 @@ func install(lab *Lab) []scorecard.Check {
 			observe: func(ctx context.Context, log *scorecard.Log, o *installed) error { return o.observe(ctx, lab, log) }}.check(),
 		trial[defined]{row: "P05", needs: scorecard.PlatformAPI, limit: 8 * time.Minute, prepare: second, alone: secondAlone, judge: defined.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *defined) error { return o.observe(ctx, lab, log) }}.check(),
-		trial[apart]{row: "P06", needs: scorecard.PlatformAPI, limit: short, prepare: second, judge: apart.judge,
+		trial[apart]{row: "P06", needs: scorecard.PlatformAPI, limit: beforeResize, prepare: second, alone: secondAlone, judge: apart.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *apart) error { return o.observe(ctx, lab, log) }}.check(),
 		trial[atRest]{row: "P07", needs: scorecard.PlatformAPI, limit: short, prepare: main, judge: atRest.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *atRest) error { return o.observe(ctx, lab, log) }}.check(),
-		trial[parametrised]{row: "P08", needs: scorecard.PlatformAPI, limit: 7 * time.Minute, prepare: second, alone: secondAlone, judge: parametrised.judge,
+		trial[parametrised]{row: "P08", needs: scorecard.PlatformAPI, limit: beforeResize, prepare: second, alone: secondAlone, judge: parametrised.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *parametrised) error { return o.observe(ctx, lab, log) }}.check(),
-		trial[verified]{row: "P11", needs: scorecard.PlatformAPI, limit: long, prepare: second, alone: secondAlone, judge: verified.judge,
+		trial[verified]{row: "P11", needs: scorecard.PlatformAPI, limit: beforeResize, prepare: second, alone: secondAlone, judge: verified.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *verified) error { return o.observe(ctx, lab, log) }}.check(),
 	}
 }

@@ -28,7 +28,7 @@ type Platform struct {
 	Connect func(ctx context.Context, name string) (*Cluster, error)
 	// Login connects to a cluster with a kubeconfig that was printed.
 	Login func(kubeconfig string) (*Cluster, error)
-	// Image writes an archive of an image that holds version in the file /version, and returns its path.
+	// Image writes an image that holds version in the file /version as a folder with an OCI layout, and returns its path.
 	Image func(ctx context.Context, version string) (path string, err error)
 
 	// Made is the command that has made the shared cluster; empty where it was there before.

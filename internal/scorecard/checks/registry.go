@@ -85,7 +85,7 @@ func (o *images) push(ctx context.Context, platform *Platform, log *scorecard.Lo
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(archive) // a temporary file
+	defer os.RemoveAll(archive) // a temporary folder
 	ran, err := platform.naru(ctx, log, "image", "push", archive, "--as", fmt.Sprintf("%s:%d", repository, i+1))
 	reference := strings.TrimSpace(ran.Stdout)
 	if err == nil && reference == "" {

@@ -15,11 +15,14 @@ import (
 	"naru.dev/naru/internal/scorecard"
 )
 
+// resizeLimit bounds both steps of P23.
+const resizeLimit = 6 * time.Minute
+
 func scaling(lab *Lab) []scorecard.Check {
 	main := func(ctx context.Context) error { _, err := lab.Main(ctx); return err }
 	second := func(ctx context.Context) error { _, err := lab.Second(ctx); return err }
 	return []scorecard.Check{
-		trial[resized]{row: "P23", needs: scorecard.PlatformAPI, limit: 7 * time.Minute, prepare: second, alone: secondAlone, judge: resized.judge,
+		trial[resized]{row: "P23", needs: scorecard.PlatformAPI, limit: resizeLimit, prepare: second, alone: secondAlone, judge: resized.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *resized) error { return o.observe(ctx, lab, log) }}.check(),
 		trial[pool]{row: "P24", needs: scorecard.PlatformAPI, limit: 7 * time.Minute, prepare: main, judge: pool.workers,
 			observe: func(ctx context.Context, log *scorecard.Log, o *pool) error { return o.observe(ctx, lab, log, "P24") }}.check(),
@@ -62,7 +65,7 @@ func (o *resized) observe(ctx context.Context, lab *Lab, log *scorecard.Log) err
 func (p *Platform) resize(ctx context.Context, log *scorecard.Log, cluster string, replicas int) (resizedTo, error) {
 	var to resizedTo
 	began := time.Now()
-	if _, err := p.naru(ctx, log, "scale", "cluster", cluster, "--control-plane-replicas", fmt.Sprint(replicas), "--wait", "--timeout", "5m"); err != nil {
+	if _, err := p.naru(ctx, log, "scale", "cluster", cluster, "--control-plane-replicas", fmt.Sprint(replicas), "--wait", "--timeout", "150s"); err != nil {
 		return to, err
 	}
 	err := await(ctx, fmt.Sprintf("a control plane of %d", replicas), time.Minute, func(ctx context.Context) (err error) {

@@ -10,7 +10,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -194,19 +195,19 @@ func imageMaker(p *platform.Platform, base string) func(ctx context.Context, ver
 		if image, err = mutate.AppendLayers(image, top); err != nil {
 			return "", fmt.Errorf("making an image: %w", err)
 		}
-		file, err := os.CreateTemp("", "naru-evaluate-*.tar")
+		folder, err := os.MkdirTemp("", "naru-evaluate-")
 		if err != nil {
 			return "", fmt.Errorf("making an image: %w", err)
 		}
-		defer file.Close()
-		tag, err := name.NewTag("naru-evaluate/app:new")
+		// Not Docker's form, which takes all layers for compressed when the first one is.
+		path, err := layout.Write(folder, empty.Index)
 		if err == nil {
-			err = tarball.Write(tag, image, file)
+			err = path.AppendImage(image)
 		}
 		if err != nil {
-			return "", errors.Join(fmt.Errorf("writing an image: %w", err), os.Remove(file.Name()))
+			return "", errors.Join(fmt.Errorf("writing an image: %w", err), os.RemoveAll(folder))
 		}
-		return file.Name(), nil
+		return folder, nil
 	}
 }
 
