@@ -58,12 +58,13 @@ goes on with its data, and then becomes etcd.`,
 }
 
 func fromEnvironment(o *member.Options) error {
-	const initial = "NARU_ETCD_INITIAL_MEMBERS"
-	members, err := strconv.Atoi(os.Getenv(initial))
-	if err != nil || members < 1 {
-		return fmt.Errorf("%s is %q: it must be the number of members that form the cluster", initial, os.Getenv(initial))
+	for variable, number := range map[string]*int{"NARU_ETCD_INITIAL_MEMBERS": &o.InitialMembers, "NARU_ETCD_MEMBERS": &o.Members} {
+		n, err := strconv.Atoi(os.Getenv(variable))
+		if err != nil || n < 1 {
+			return fmt.Errorf("%s is %q: it must be a number of members, of the first ones and of those there are to be", variable, os.Getenv(variable))
+		}
+		*number = n
 	}
-	o.InitialMembers = members
 	o.Bootstrapped = os.Getenv("NARU_ETCD_BOOTSTRAPPED") == "true"
 	return nil
 }

@@ -23,6 +23,10 @@ import (
 // start while members do.
 func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 	state, err := c.etcdState(ctx, s)
+	if err == nil {
+		// Before any is removed: its container would start once more, and join again.
+		err = c.noteEtcd(ctx, state, etcd.MembersKey, strconv.Itoa(int(s.render.Replicas)))
+	}
 	if err != nil {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
 	}
@@ -39,8 +43,8 @@ func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 	if err := c.keep(ctx, s, etcd.New()); err != nil {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
 	}
-	if rollout.Done && state.Data[etcd.BootstrappedKey] != "true" {
-		if err := c.rememberEtcd(ctx, state); err != nil {
+	if rollout.Done {
+		if err := c.noteEtcd(ctx, state, etcd.BootstrappedKey, "true"); err != nil {
 			return fail(s, v1alpha1.ClusterEtcdReady, err)
 		}
 	}
@@ -60,7 +64,7 @@ func etcdOutcome(s *scope, rollout component.Rollout, scaling etcd.Scaling) next
 	return next{}
 }
 
-// etcdState reads what members are told about the cluster's past; it is written once before they exist.
+// etcdState reads what members are told; it is written before they exist.
 func (c *Controller) etcdState(ctx context.Context, s *scope) (*corev1.ConfigMap, error) {
 	state := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: s.render.Namespace, Name: etcd.StateConfigMap}
@@ -79,6 +83,7 @@ func (c *Controller) etcdState(ctx context.Context, s *scope) (*corev1.ConfigMap
 		}},
 		Data: map[string]string{
 			etcd.InitialMembersKey: strconv.Itoa(int(s.render.Replicas)), etcd.BootstrappedKey: "false",
+			etcd.MembersKey: strconv.Itoa(int(s.render.Replicas)),
 		},
 	}
 	if err := c.client.Create(ctx, state); err != nil {
@@ -87,12 +92,17 @@ func (c *Controller) etcdState(ctx context.Context, s *scope) (*corev1.ConfigMap
 	return state, nil
 }
 
-func (c *Controller) rememberEtcd(ctx context.Context, state *corev1.ConfigMap) error {
-	updated := state.DeepCopy()
-	updated.Data[etcd.BootstrappedKey] = "true"
-	if err := c.client.Patch(ctx, updated, client.MergeFrom(state)); err != nil {
-		return fmt.Errorf("recording that etcd was formed: %w", err)
+// noteEtcd changes what members are told when they start, unless it is so already.
+func (c *Controller) noteEtcd(ctx context.Context, state *corev1.ConfigMap, key, value string) error {
+	if state.Data[key] == value {
+		return nil
 	}
+	updated := state.DeepCopy()
+	updated.Data[key] = value
+	if err := c.client.Patch(ctx, updated, client.MergeFrom(state)); err != nil {
+		return fmt.Errorf("telling etcd's members that %s is %s: %w", key, value, err)
+	}
+	updated.DeepCopyInto(state)
 	return nil
 }
 

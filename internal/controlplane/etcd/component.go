@@ -18,6 +18,9 @@ const (
 	StateConfigMap = "etcd-state"
 	// InitialMembersKey holds how many members form the cluster at first.
 	InitialMembersKey = "initial-members"
+	// MembersKey holds how many members there are to be. One whose number is above does not join (again): it is removed,
+	// or about to be.
+	MembersKey = "members"
 	// BootstrappedKey is "true" as soon as the members were seen to have a quorum. From then on a member
 	// without data joins and never forms a cluster.
 	BootstrappedKey = "bootstrapped"

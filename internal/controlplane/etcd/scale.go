@@ -73,6 +73,12 @@ func grow(o Observed, keep Scaling) Scaling {
 	keep.Replicas = o.Wanted
 	voters := int32(0)
 	for _, m := range o.Members {
+		if m.Ordinal >= o.Wanted {
+			// It came back after it was removed, and its pod goes: with a vote it would take the quorum with it.
+			keep.Remove, keep.Promote = m.ID, 0
+			keep.Waiting = "a member of etcd that is not wanted is being removed"
+			return keep
+		}
 		if m.Learner {
 			if keep.Promote == 0 {
 				keep.Promote = m.ID

@@ -99,4 +99,11 @@ func TestScale(t *testing.T) {
 			t.Errorf("got %+v", d)
 		}
 	})
+	t.Run("when a member that was removed has joined again, it is removed and never promoted", func(t *testing.T) {
+		d := Scale(Observed{Wanted: 1, Running: 1, Used: 1, UsedEverywhere: true, Bootstrapped: true,
+			Members: []Member{{ID: 1, Leader: true}, {ID: 9, Ordinal: 1, Learner: true}}})
+		if d.Promote != 0 || d.Remove != 9 || d.Waiting == "" {
+			t.Errorf("got %+v", d)
+		}
+	})
 }

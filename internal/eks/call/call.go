@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
 	"naru.dev/naru/internal/eks/sigv4"
@@ -44,6 +45,8 @@ func New(ctx context.Context, o Options) (*Client, error) {
 	if o.Region != "" {
 		options = append(options, config.WithRegion(o.Region))
 	}
+	// The machine has no metadata service; asking for one would leave the machine.
+	options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("reading AWS's settings: %w", err)

@@ -4,6 +4,7 @@
 //	                 has data                       empty
 //	peers know it    start                          published before: replace, else join or form
 //	peers don't      forget the data, then join     join
+//	surplus          start, unless removed          stay away
 //	no peer answers  start                          formed before: wait, else form
 package member
 
@@ -31,6 +32,8 @@ type Facts struct {
 	HasData bool
 	// Bootstrapped says that the cluster was once seen to have a quorum.
 	Bootstrapped bool
+	// Surplus says that the member is not among those that are wanted.
+	Surplus bool
 	// Peers is the member list that another member gave; nil: none answered.
 	Peers []Peer
 }
@@ -52,6 +55,8 @@ const (
 	Replace Action = "replace"
 	// Reset forgets the data of a member that was removed, then adds itself.
 	Reset Action = "reset"
+	// Stay away: the member is removed, or about to be, and its pod goes.
+	Stay Action = "stay away"
 	// Wait: without data, and without a peer that answers, anything else could lose writes.
 	Wait Action = "wait"
 )
@@ -63,6 +68,10 @@ const (
 func Decide(f Facts) (action Action, why string, stale uint64) {
 	own, known := find(f)
 	switch {
+	case f.Surplus && !known && f.Peers != nil:
+		return Stay, "it was removed", 0
+	case f.Surplus && !f.HasData:
+		return Stay, "it is about to be removed", 0
 	case f.HasData && f.Peers != nil && !known:
 		return Reset, "the other members have removed this one", 0
 	case f.HasData:

@@ -26,6 +26,10 @@ func TestDecide(t *testing.T) {
 		"when its data is lost before the quorum was recorded, it still replaces": {Facts{Peers: own(same)}, Replace, 2},
 		"when it never ran but the cluster did, it replaces":                      {Facts{Bootstrapped: true, Peers: own(func(p *Peer) { p.Published = false })}, Replace, 2},
 		"when the cluster has grown, it adds itself":                              {Facts{Bootstrapped: true, Peers: []Peer{other}}, Add, 0},
+		"when it was removed and starts again, it stays away":                     {Facts{HasData: true, Bootstrapped: true, Surplus: true, Peers: []Peer{other}}, Stay, 0},
+		"when it is not wanted and has lost its data, it stays away":              {Facts{Bootstrapped: true, Surplus: true, Peers: own(same)}, Stay, 0},
+		"when it is not wanted and not removed yet, it starts":                    {Facts{HasData: true, Bootstrapped: true, Surplus: true, Peers: own(same)}, Start, 0},
+		"when it is not wanted and nobody answers, it starts: its vote may count": {Facts{HasData: true, Bootstrapped: true, Surplus: true}, Start, 0},
 		"when it was added and then died, it joins":                               {Facts{Bootstrapped: true, Peers: own(func(p *Peer) { p.Name, p.Published = "", false })}, Join, 0},
 	}
 	for name, tc := range tests {

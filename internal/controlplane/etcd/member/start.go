@@ -38,6 +38,8 @@ type Options struct {
 	// InitialMembers is how many form the cluster, MaxMembers how many there may be at any time.
 	InitialMembers int
 	MaxMembers     int
+	// Members is how many there are to be now: those with lower numbers.
+	Members int
 	// Bootstrapped says that the cluster was once seen to have a quorum.
 	Bootstrapped bool
 	// Certificate, Key and CA are PEM files of a client that members accept.
@@ -53,6 +55,9 @@ func Prepare(ctx context.Context, o Options, log *slog.Logger) ([]string, error)
 		args, err := p.try(ctx)
 		if err == nil {
 			return args, nil
+		}
+		if errors.Is(err, ErrSurplus) {
+			return nil, err
 		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("preparing %s: %w", o.Name, ctx.Err())
@@ -72,6 +77,9 @@ type preparation struct {
 
 var errWait = errors.New("waiting for another member")
 
+// ErrSurplus ends a member that is not wanted. When it is started again, it is told anew how many are.
+var ErrSurplus = errors.New("this member is not wanted any more") //nolint:gochecknoglobals // sentinel
+
 func (p preparation) try(ctx context.Context) ([]string, error) {
 	hasData, err := p.hasData()
 	if err != nil {
@@ -84,10 +92,16 @@ func (p preparation) try(ctx context.Context) ([]string, error) {
 	if client != nil {
 		defer client.Close()
 	}
-	facts := Facts{Name: p.Name, PeerURL: p.peerURL(p.Name), HasData: hasData, Bootstrapped: p.Bootstrapped, Peers: peers}
+	facts := Facts{Name: p.Name, PeerURL: p.peerURL(p.Name), HasData: hasData, Bootstrapped: p.Bootstrapped, Surplus: p.surplus(), Peers: peers}
 	action, why, stale := Decide(facts)
 	p.log.Info("decided", "action", action, "reason", why, "members", len(peers))
 	return p.act(ctx, client, facts, action, stale)
+}
+
+// surplus compares the pod's number, the last part of its name, with how many members there are to be.
+func (p preparation) surplus() bool {
+	number, err := strconv.Atoi(p.Name[strings.LastIndex(p.Name, "-")+1:])
+	return err == nil && number >= p.Members
 }
 
 func (p preparation) act(ctx context.Context, client *clientv3.Client, f Facts, action Action, stale uint64) ([]string, error) {
@@ -100,6 +114,8 @@ func (p preparation) act(ctx context.Context, client *clientv3.Client, f Facts, 
 		return p.arguments(f.Peers, "existing"), nil
 	case Wait:
 		return nil, errWait
+	case Stay:
+		return nil, ErrSurplus
 	case Reset:
 		if err := os.RemoveAll(p.DataDir); err != nil {
 			return nil, fmt.Errorf("forgetting old data: %w", err)
