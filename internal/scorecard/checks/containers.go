@@ -49,7 +49,8 @@ func observeLimited(ctx context.Context, p *project, o *limited) error {
 		name   string
 		reason *string
 	}{{"memory", &o.Memory}, {"storage", &o.Storage}} {
-		err := await(ctx, "the end of pod "+pod.name, 90*time.Second, func(ctx context.Context) error {
+		// A kubelet looks at what volumes hold about once a minute.
+		err := await(ctx, "the end of pod "+pod.name, 150*time.Second, func(ctx context.Context) error {
 			found, err := p.Kube.CoreV1().Pods(p.namespace).Get(ctx, pod.name, metav1.GetOptions{})
 			if err == nil && found.Status.Phase != corev1.PodFailed && found.Status.Phase != corev1.PodSucceeded {
 				err = fmt.Errorf("it is %s", found.Status.Phase)
