@@ -56,6 +56,7 @@ func scenarios() []scenario {
 		{name: "crash", run: testCrash, ownsPlatform: true},
 		{name: "delete", run: testDelete},
 		{name: "down", run: testDown, ownsPlatform: true},
+		{name: "hosts", run: testHosts, ownsPlatform: true},
 	}
 }
 
