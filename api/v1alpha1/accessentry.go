@@ -100,6 +100,11 @@ type AccessEntryList struct {
 	Items           []AccessEntry `json:"items"`
 }
 
+// ReservedPrefixes begin the names of users and groups that only Kubernetes, EKS and Naru themselves give.
+func ReservedPrefixes() []string {
+	return []string{"system:", "eks:", "aws:", "amazon:", "iam:", "naru:"}
+}
+
 // AccessEntryName is the name of a principal's entry.
 func AccessEntryName(principalARN string) string {
 	sum := sha256.Sum256([]byte(principalARN))

@@ -19,9 +19,6 @@ const StandardEntry = "STANDARD"
 // maxEntryPolicies and maxEntryGroups are what an access entry may have at most.
 const maxEntryPolicies, maxEntryGroups = 20, 100
 
-// reserved begin the names that Kubernetes and Naru give to their own.
-func reserved() []string { return []string{"system:", "eks:", "aws:", "amazon:", "iam:", "naru:"} }
-
 // ValidateAccessEntry checks what an entry says of its principal, by the rules of
 // https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
 func ValidateAccessEntry(entry *v1alpha1.AccessEntry) error {
@@ -40,7 +37,7 @@ func ValidateAccessEntry(entry *v1alpha1.AccessEntry) error {
 	}
 	for _, group := range spec.KubernetesGroups {
 		if prefix := reservedPrefix(group); prefix != "" || group == "" || len(group) > 253 {
-			return invalidf("kubernetesGroups", "The kubernetes group name %s is invalid: it may not begin with %s", group, strings.Join(reserved(), ", "))
+			return invalidf("kubernetesGroups", "The kubernetes group name %s is invalid: it may not begin with %s", group, strings.Join(v1alpha1.ReservedPrefixes(), ", "))
 		}
 	}
 	if len(spec.Policies) > maxEntryPolicies {
@@ -74,7 +71,7 @@ func validateUsername(spec v1alpha1.AccessEntrySpec) error {
 }
 
 func reservedPrefix(name string) string {
-	for _, prefix := range reserved() {
+	for _, prefix := range v1alpha1.ReservedPrefixes() {
 		if strings.HasPrefix(name, prefix) {
 			return prefix
 		}

@@ -52,7 +52,7 @@ func makeImage(spec ImageSpec, layers []layer) (v1.Image, error) {
 }
 
 // tag is an image's tag: the version of a program of it, a literal, a hash of its
-// layers, or several of these.
+// layers and of how it is run, or several of these.
 func tag(spec ImageSpec, version string, layers []layer) string {
 	var parts []string
 	if version != "" {
@@ -62,7 +62,7 @@ func tag(spec ImageSpec, version string, layers []layer) string {
 		parts = append(parts, spec.Tag.Literal)
 	}
 	if spec.Tag.Content {
-		digests := []string{"content"}
+		digests := []string{"content", spec.StopSignal}
 		for _, layer := range layers {
 			digests = append(digests, layer.Digest.Hex)
 		}

@@ -33,8 +33,8 @@ type TagSpec struct {
 	Program string `json:"program,omitempty"`
 	// Literal is itself.
 	Literal string `json:"literal,omitempty"`
-	// Content adds the start of a hash of all layers, so that what runs the image is
-	// rolled whenever a byte of it changes.
+	// Content adds the start of a hash of all layers and of the signal that stops it, so that
+	// what runs the image is rolled whenever one of them changes.
 	Content bool `json:"content,omitempty"`
 }
 

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/remotecommand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"naru.dev/naru/internal/kube/exec"
 )
 
 // cleanTime bounds how long the namespace may take to go, interruptedCleanTime that after Ctrl-C.
@@ -107,23 +106,9 @@ func (t *tenant) readLog(ctx context.Context, namespace string) (string, error) 
 	return "", withOutput(err, string(text))
 }
 
-// exec runs a command in a pod, as `kubectl exec` does.
+// exec runs a command in a pod's only container.
 func (t *tenant) exec(ctx context.Context, namespace, pod, stdin string, command ...string) (string, error) {
-	options := &corev1.PodExecOptions{Command: command, Stdin: stdin != "", Stdout: true, Stderr: true}
-	request := t.clients.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
-		VersionedParams(options, scheme.ParameterCodec)
-	executor, err := remotecommand.NewWebSocketExecutor(t.config, "GET", request.URL().String())
-	if err != nil {
-		return "", fmt.Errorf("preparing exec: %w", err)
-	}
-	// One buffer for both would lose what came first: the streams are copied at the same time.
-	var output, complaints bytes.Buffer
-	streams := remotecommand.StreamOptions{Stdout: &output, Stderr: &complaints}
-	if stdin != "" {
-		streams.Stdin = strings.NewReader(stdin)
-	}
-	err = executor.StreamWithContext(ctx, streams)
-	return output.String() + complaints.String(), err
+	return exec.Do(ctx, t.clients, t.config, exec.Command{Namespace: namespace, Pod: pod, Stdin: stdin, Run: command})
 }
 
 // withOutput adds what a command printed to the reason why it failed.

@@ -13,12 +13,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
 	"naru.dev/naru/internal/eks/sigv4"
 	"naru.dev/naru/internal/eks/wire"
+	"naru.dev/naru/internal/iam/profile"
 )
 
 // patience is how long a call may take.
@@ -38,38 +37,19 @@ type Client struct {
 // New finds credentials, region, endpoint and CA as AWS's own tools do:
 // https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 func New(ctx context.Context, o Options) (*Client, error) {
-	var options []func(*config.LoadOptions) error
-	if o.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(o.Profile))
-	}
-	if o.Region != "" {
-		options = append(options, config.WithRegion(o.Region))
-	}
-	// The machine has no metadata service; asking for one would leave the machine.
-	options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	loaded, key, err := profile.Load(ctx, o.Profile, o.Region)
 	if err != nil {
-		return nil, fmt.Errorf("reading AWS's settings: %w", err)
-	}
-	credentials, err := loaded.Credentials.Retrieve(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile (%w)", err)
+		return nil, err
 	}
 	resolved := eks.NewFromConfig(loaded).Options()
 	endpoint := o.Endpoint
 	if endpoint == "" {
 		endpoint = aws.ToString(resolved.BaseEndpoint)
 	}
-	switch {
-	case endpoint == "":
+	if endpoint == "" {
 		return nil, fmt.Errorf("where Naru is is not known: set AWS_ENDPOINT_URL, or give --endpoint-url")
-	case resolved.Region == "":
-		return nil, fmt.Errorf("the region is not known: set AWS_REGION, or give --region")
 	}
-	return &Client{
-		http: resolved.HTTPClient, region: resolved.Region, endpoint: strings.TrimRight(endpoint, "/"),
-		key: sigv4.Key{AccessKeyID: credentials.AccessKeyID, Secret: credentials.SecretAccessKey, SessionToken: credentials.SessionToken},
-	}, nil
+	return &Client{http: resolved.HTTPClient, region: resolved.Region, endpoint: strings.TrimRight(endpoint, "/"), key: key}, nil
 }
 
 // Error is what the API answered in the place of a result.

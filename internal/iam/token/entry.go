@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/iam"
 )
 
@@ -124,9 +125,6 @@ func groupsOf(entry Entry) []string {
 	return slices.Compact(groups)
 }
 
-// reservedPrefixes are of users and groups that only Kubernetes and EKS themselves give.
-var reservedPrefixes = []string{"system:", "eks:", "aws:", "amazon:", "iam:", "naru:"}
-
 // unfit says why an entry is not to be believed; empty where it is. Who writes entries is held to the same rules, but whoever
 // could get around those would be anybody in the cluster. Entries of machines are kept for AWS's tools: Naru's machines
 // join with certificates, and who may assume a machine's role could choose any node's name for the session.
@@ -135,7 +133,7 @@ func unfit(entry Entry) string {
 		return fmt.Sprintf("it is of type %s, and machines join with certificates here", entry.Type)
 	}
 	for _, name := range append([]string{entry.Username}, entry.Groups...) {
-		for _, prefix := range reservedPrefixes {
+		for _, prefix := range v1alpha1.ReservedPrefixes() {
 			if strings.HasPrefix(strings.ToLower(name), prefix) {
 				return fmt.Sprintf("%q begins with %s, which is reserved", name, prefix)
 			}

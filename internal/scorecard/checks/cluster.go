@@ -1,23 +1,19 @@
 package checks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/spdy"
 
+	"naru.dev/naru/internal/kube/exec"
 	"naru.dev/naru/internal/probe"
 )
 
@@ -44,13 +40,7 @@ type Cluster struct {
 type Prober interface{ Stop() probe.Report }
 
 // Command is one command in a container. A failed one returns its output together with the error.
-type Command struct {
-	Namespace, Pod, Container string
-	Stdin                     string
-	// TTY asks for a terminal.
-	TTY bool
-	Run []string
-}
+type Command = exec.Command
 
 // Exec runs a command.
 type Exec func(ctx context.Context, command Command) (output string, err error)
@@ -67,7 +57,7 @@ func Connect(name string, config *rest.Config, app, shell string) (*Cluster, err
 	}
 	return &Cluster{
 		Name: name, Kube: kube, App: app, Shell: shell,
-		Exec: executor(kube, config),
+		Exec: func(ctx context.Context, c Command) (string, error) { return exec.Do(ctx, kube, config, c) },
 		Raw: func(ctx context.Context, path string) ([]byte, error) {
 			return kube.Discovery().RESTClient().Get().RequestURI(path).DoRaw(ctx)
 		},
@@ -81,32 +71,6 @@ func Connect(name string, config *rest.Config, app, shell string) (*Cluster, err
 			return probe.Start(ctx, config, probe.Options{Namespace: namespace, Deadline: 10 * time.Second})
 		},
 	}, nil
-}
-
-// executor runs commands as `kubectl exec` does.
-func executor(kube kubernetes.Interface, config *rest.Config) Exec {
-	return func(ctx context.Context, c Command) (string, error) {
-		options := &corev1.PodExecOptions{
-			Container: c.Container, Command: c.Run, Stdin: c.Stdin != "", Stdout: true, Stderr: !c.TTY, TTY: c.TTY,
-		}
-		request := kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(c.Pod).SubResource("exec").
-			VersionedParams(options, scheme.ParameterCodec)
-		executor, err := remotecommand.NewWebSocketExecutor(config, http.MethodGet, request.URL().String())
-		if err != nil {
-			return "", fmt.Errorf("preparing exec: %w", err)
-		}
-		// One buffer for both would lose what came first: the streams are copied at the same time.
-		var output, complaints bytes.Buffer
-		streams := remotecommand.StreamOptions{Stdout: &output, Tty: c.TTY}
-		if !c.TTY {
-			streams.Stderr = &complaints
-		}
-		if c.Stdin != "" {
-			streams.Stdin = strings.NewReader(c.Stdin)
-		}
-		err = executor.StreamWithContext(ctx, streams)
-		return output.String() + complaints.String(), err
-	}
 }
 
 // forwarder asks a pod's port as `kubectl port-forward` and a local client do.
