@@ -1,9 +1,10 @@
 // Package progress shows what a command is waiting for: a tree with durations that is redrawn in
-// place on a terminal, one line a finished step otherwise. It is written to stderr, so that stdout
-// stays data.
+// place on a terminal; otherwise a line for each step that has ended, and now and then one for
+// those that take long. It is written to stderr, so that stdout stays data.
 package progress
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 // Options say how a Progress looks.
 type Options struct {
-	// Terminal redraws in place; otherwise a line is written for each step that ends.
+	// Terminal redraws in place; otherwise lines are written, for steps that end or take long.
 	Terminal bool
 	// Color paints the marks of steps.
 	Color bool
@@ -50,8 +51,12 @@ type Progress struct {
 	done  chan struct{}
 }
 
-// redraw is how often the tree is drawn anew: often enough for durations and spinners to move.
-const redraw = 120 * time.Millisecond
+const (
+	// redraw is how often the tree is drawn anew: often enough for durations and spinners to move.
+	redraw = 120 * time.Millisecond
+	// remind is how often a log hears of what has been running for that long: who reads it sees that it lives.
+	remind = 30 * time.Second
+)
 
 // New returns a progress that writes to out.
 func New(out io.Writer, options Options) *Progress {
@@ -62,11 +67,11 @@ func New(out io.Writer, options Options) *Progress {
 		options.Width = 80
 	}
 	p := &Progress{out: out, options: options, stop: make(chan struct{}), done: make(chan struct{})}
-	if !options.Terminal {
-		close(p.done)
-		return p
+	if options.Terminal {
+		go p.loop(redraw, p.redraw)
+	} else {
+		go p.loop(remind, p.remind)
 	}
-	go p.loop()
 	return p
 }
 
@@ -76,9 +81,9 @@ func ForStderr() *Progress { return New(os.Stderr, Detect(os.Stderr)) }
 // Silent returns a progress that shows nothing.
 func Silent() *Progress { return New(io.Discard, Options{}) }
 
-func (p *Progress) loop() {
+func (p *Progress) loop(interval time.Duration, show func()) {
 	defer close(p.done)
-	ticker := time.NewTicker(redraw)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -86,9 +91,23 @@ func (p *Progress) loop() {
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			p.frame++
-			p.draw()
+			show()
 			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *Progress) redraw() {
+	p.frame++
+	p.draw()
+}
+
+// remind writes a line for each innermost step that takes long. The lock is held.
+func (p *Progress) remind() {
+	now := p.options.Now()
+	for _, s := range innermost(p.roots) {
+		if s.took = now.Sub(s.began); s.took >= remind {
+			fmt.Fprintln(p.out, plainLine(s))
 		}
 	}
 }

@@ -84,6 +84,29 @@ func TestPlain(t *testing.T) {
 		p.Close()
 		golden(t, "plain.txt", out.String())
 	})
+	t.Run("when a step takes long, a line says so, with what it waits for", func(t *testing.T) {
+		c := &clock{now: time.Unix(0, 0)}
+		var out bytes.Buffer
+		p := &Progress{out: &out, options: Options{Now: c.Now}}
+		play(p, c)
+		out.Reset()
+		c.pass(time.Minute)
+		p.remind()
+		want := "...       3m15s  cluster prod\n...       1m03s  node group default: nodes (1 of 2 nodes are ready)\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("when a step has just begun, it is not reminded of", func(t *testing.T) {
+		c := &clock{now: time.Unix(0, 0)}
+		var out bytes.Buffer
+		p := &Progress{out: &out, options: Options{Now: c.Now}}
+		p.Step("quick")
+		c.pass(3 * time.Second)
+		if p.remind(); out.Len() > 0 {
+			t.Errorf("%q", out.String())
+		}
+	})
 }
 
 func TestTerminal(t *testing.T) {

@@ -102,16 +102,13 @@ func repaint(lines []string, drawn int) string {
 // longestDetail bounds what a line of a log says behind a step: an error is printed whole elsewhere.
 const longestDetail = 160
 
-// plainLine is a finished step for a log: names of the steps above it, what came of it, how long it took.
+// plainLine is a step for a log: names of the steps above it, what came of it or what it waits for, how long it took.
 func plainLine(s *Step) string {
 	name := s.name
 	for p := s.parent; p != nil; p = p.parent {
 		name = p.name + ": " + name
 	}
-	state := "done"
-	if s.outcome == failed {
-		state = "failed"
-	}
+	state := map[outcome]string{running: "...", succeeded: "done", failed: "failed"}[s.outcome]
 	line := fmt.Sprintf("%-6s  %7s  %s", state, Duration(s.took), name)
 	if s.detail != "" {
 		line += " (" + cut(s.detail, longestDetail) + ")"

@@ -65,5 +65,21 @@ func (s *Step) End(result string, err error) {
 	fmt.Fprintln(p.out, plainLine(s))
 }
 
+// innermost returns the running steps that no other running step is below.
+func innermost(steps []*Step) []*Step {
+	var found []*Step
+	for _, s := range steps {
+		if s.outcome != running {
+			continue
+		}
+		if below := innermost(s.children); len(below) > 0 {
+			found = append(found, below...)
+		} else {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
 // Done is End without an error.
 func (s *Step) Done(result string) { s.End(result, nil) }
