@@ -32,7 +32,7 @@ func (c *Controller) endpoint(ctx context.Context, s *scope) (next, error) {
 	if err != nil {
 		return fail(s, v1alpha1.ClusterEndpointReady, err)
 	}
-	if err := c.keeper.Objects(ctx, append([]*unstructured.Unstructured{namespace}, service...)...); err != nil {
+	if _, err := c.keeper.Objects(ctx, append([]*unstructured.Unstructured{namespace}, service...)...); err != nil {
 		return fail(s, v1alpha1.ClusterEndpointReady, err)
 	}
 	if err := c.readAddress(ctx, s); err != nil {

@@ -40,8 +40,12 @@ func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 	}
 	s.render.EtcdReplicas, s.render.EtcdServers = scaling.Replicas, scaling.Servers
 	s.etcdAnswers = rollout.Exists && rollout.Ready > rollout.Wanted/2
-	if err := c.keep(ctx, s, etcd.New()); err != nil {
+	asWanted, err := c.keep(ctx, s, etcd.New())
+	if err != nil {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
+	if !asWanted {
+		rollout.Done, rollout.Message = false, "etcd has just been changed"
 	}
 	if rollout.Done {
 		if err := c.noteEtcd(ctx, state, etcd.BootstrappedKey, "true"); err != nil {

@@ -28,10 +28,13 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	}
 	s.apiServers = servers.Ready
 	s.render.APIServers = apiServers(servers, s.render.Replicas)
+	changed := false
 	for _, part := range []component.Component{isolation.New(), apiserver.New(), front.New()} {
-		if err := c.keep(ctx, s, part); err != nil {
+		asWanted, err := c.keep(ctx, s, part)
+		if err != nil {
 			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 		}
+		changed = changed || !asWanted
 	}
 	if servers.Wanted < s.render.Replicas {
 		s.missing = append(s.missing, fmt.Sprintf("%d more API servers are to come", s.render.Replicas-servers.Wanted))
@@ -39,12 +42,19 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
+	servers.Done = servers.Done && !changed
 	for _, part := range []component.Component{controllermanager.New(), scheduler.New(), karpenter.New()} {
-		if err := c.follower(ctx, s, part, servers); err != nil {
+		asWanted, err := c.follower(ctx, s, part, servers)
+		if err != nil {
 			return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 		}
+		changed = changed || !asWanted
 	}
 	s.serversSeen = true
+	if changed {
+		// Not every object that was changed has an event.
+		return next{after: soon}, nil
+	}
 	return next{}, nil
 }
 
@@ -60,24 +70,29 @@ func apiServers(observed component.Rollout, wanted int32) int32 {
 // follower keeps what is a client of the API servers. It starts when etcd answers, which is what the first of them waits
 // for: each needs seconds to start, and the controller manager gives an API server ten. It becomes a newer version after
 // all of them.
-func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) error {
+func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) (asWanted bool, err error) {
 	rollout, err := c.watch(ctx, s, part)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if servers.Done || !rollout.Exists && s.etcdAnswers {
 		return c.keep(ctx, s, part)
 	}
-	return nil
+	return true, nil
 }
 
-// keep renders a component and applies what has changed of it.
-func (c *Controller) keep(ctx context.Context, s *scope, part component.Component) error {
+// keep renders a component and applies what has changed of it. It returns false where something had: what was observed of
+// the component before then speaks of what it was.
+func (c *Controller) keep(ctx context.Context, s *scope, part component.Component) (asWanted bool, err error) {
 	objects, err := part.Render(s.render)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return c.keeper.Objects(ctx, objects...)
+	asWanted, err = c.keeper.Objects(ctx, objects...)
+	if err == nil && !asWanted {
+		s.missing = append(s.missing, part.Name+" has just been changed")
+	}
+	return asWanted, err
 }
 
 // watch observes a component and notes what it lacks.

@@ -41,14 +41,18 @@ func NewKeeper(c client.Client) *Keeper {
 	return &Keeper{client: c, seen: map[identity]state{}}
 }
 
-// Objects is the package's Objects for objects that are likely to be as they should.
-func (k *Keeper) Objects(ctx context.Context, objects ...*unstructured.Unstructured) error {
+// Objects is the package's Objects for objects that are likely to be as they should. It returns true where all of them were:
+// what the client has read of them speaks of what is wanted now. Where it returns false, a status read before is of the past.
+func (k *Keeper) Objects(ctx context.Context, objects ...*unstructured.Unstructured) (asWanted bool, err error) {
+	asWanted = true
 	for _, object := range objects {
-		if err := k.one(ctx, object); err != nil {
-			return err
+		same, err := k.one(ctx, object)
+		if err != nil {
+			return false, err
 		}
+		asWanted = asWanted && same
 	}
-	return nil
+	return asWanted, nil
 }
 
 // Forget drops what is known of a namespace that was deleted.
@@ -62,30 +66,30 @@ func (k *Keeper) Forget(namespace string) {
 	}
 }
 
-func (k *Keeper) one(ctx context.Context, object *unstructured.Unstructured) error {
+func (k *Keeper) one(ctx context.Context, object *unstructured.Unstructured) (asWanted bool, err error) {
 	id := identity{object.GroupVersionKind(), client.ObjectKeyFromObject(object)}
 	wanted, err := fingerprint(object)
 	if err != nil {
-		return fmt.Errorf("applying %s %s: %w", id.kind.Kind, id.key, err)
+		return false, fmt.Errorf("applying %s %s: %w", id.kind.Kind, id.key, err)
 	}
 	version, err := k.live(ctx, id)
 	if err != nil {
-		return fmt.Errorf("applying %s %s: %w", id.kind.Kind, id.key, err)
+		return false, fmt.Errorf("applying %s %s: %w", id.kind.Kind, id.key, err)
 	}
 	k.mu.Lock()
 	last, known := k.seen[id]
 	k.mu.Unlock()
 	if known && last.wanted == wanted && last.version == version && version != "" {
-		return nil
+		return true, nil
 	}
 	applied := object.DeepCopy()
 	if err := Objects(ctx, k.client, applied); err != nil {
-		return err
+		return false, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.seen[id] = state{wanted: wanted, version: versionOf(applied)}
-	return nil
+	return versionOf(applied) == version, nil
 }
 
 // live reads the version of an object; empty: it does not exist, or can't be read cheaply.
