@@ -92,6 +92,8 @@ type scope struct {
 	// cluster is nil when it does not exist.
 	cluster  *v1alpha1.Cluster
 	machines []v1alpha1.Machine
+	// last says that no other group of the cluster could take the pods of this one.
+	last bool
 }
 
 func (s *scope) clusterGone() bool { return s.cluster == nil || !s.cluster.DeletionTimestamp.IsZero() }
@@ -141,6 +143,11 @@ func (c *Controller) observe(ctx context.Context, group *v1alpha1.NodeGroup) (*s
 		return nil, fmt.Errorf("listing machines of node group %s: %w", group.Name, err)
 	}
 	s.machines = machines.Items
+	var groups v1alpha1.NodeGroupList
+	if err := c.hosting.List(ctx, &groups, client.InNamespace(group.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing the node groups of cluster %s: %w", name, err)
+	}
+	s.last = last(groups.Items, group.Name)
 	return s, nil
 }
 
@@ -192,7 +199,14 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 		return reconcile.Result{}, err
 	}
 	conditions.True(s.group, v1alpha1.NodeGroupSynced, v1alpha1.ReasonReady, "the cluster has the group's node pools")
-	return reconcile.Result{}, nil
+	if !s.last || !empties(s.group) || len(s.machines) == 0 {
+		return reconcile.Result{}, nil
+	}
+	claims, err := listOf(ctx, inside, nodeClaimKind, s.group.Name)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: soon}, hurry(ctx, inside, claims)
 }
 
 func (c *Controller) render(ctx context.Context, s *scope) ([]*unstructured.Unstructured, error) {

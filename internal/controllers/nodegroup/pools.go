@@ -129,6 +129,9 @@ func (c *Controller) drain(ctx context.Context, s *scope) (string, error) {
 	}
 	for _, kind := range []schema.GroupVersionKind{nodePoolKind, nodeClaimKind} {
 		left, err := listOf(ctx, inside, kind, s.group.Name)
+		if err == nil && s.last && kind == nodeClaimKind {
+			err = hurry(ctx, inside, left)
+		}
 		if err != nil {
 			return "", err
 		}
