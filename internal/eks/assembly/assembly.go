@@ -72,7 +72,7 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 	return server.New(parts).Run(ctx, listener, certificate.Get)
 }
 
-func assemble(ctx context.Context, o Options, live client.Client, account bootstrap.Account) (server.Options, error) {
+func assemble(ctx context.Context, o Options, live client.WithWatch, account bootstrap.Account) (server.Options, error) {
 	hosting, err := consistent.Client(ctx, o.Hosting, platform.NewScheme(), kinds())
 	if err != nil {
 		return server.Options{}, err
@@ -90,8 +90,9 @@ func assemble(ctx context.Context, o Options, live client.Client, account bootst
 	if err != nil {
 		return server.Options{}, err
 	}
-	// Identities are written past the memory, which others may have changed.
-	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(live), WebIdentities: webidentity.New(time.Now), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
+	// Identities are read past the memory, because others may have changed them, and written into it: who makes a role gives
+	// it to a cluster in the next call.
+	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(consistent.Fill(live, hosting)), WebIdentities: webidentity.New(time.Now), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
 	if err != nil {
 		return server.Options{}, err
 	}

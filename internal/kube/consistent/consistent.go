@@ -53,41 +53,45 @@ func Client(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, ki
 }
 
 // Wrap makes the writes of a client wait until its reads have them.
-func Wrap(c client.WithWatch) client.WithWatch {
+func Wrap(c client.WithWatch) client.WithWatch { return Fill(c, c) }
+
+// Fill makes the writes of a client wait until memory has them, too, so that who reads there finds what was written here.
+// What is written must be of what memory keeps.
+func Fill(c client.WithWatch, memory client.Reader) client.WithWatch {
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if err := c.Create(ctx, object, options...); err != nil {
 				return err
 			}
-			return written(ctx, c, object)
+			return written(ctx, memory, object, true)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 			if err := c.Update(ctx, object, options...); err != nil {
 				return err
 			}
-			return written(ctx, c, object)
+			return written(ctx, memory, object, false)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			if err := c.Patch(ctx, object, patch, options...); err != nil {
 				return err
 			}
-			return written(ctx, c, object)
+			return written(ctx, memory, object, object.GetGeneration() == 1)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 			if err := c.Delete(ctx, object, options...); err != nil {
 				return err
 			}
-			return deleted(ctx, c, object)
+			return deleted(ctx, memory, object)
 		},
 	})
 }
 
-// written waits until what is read is as new as what was written, or gone again.
-func written(ctx context.Context, c client.Reader, object client.Object) error {
+// written waits until what is read is as new as what was written, or gone again. made tells that the object may be new.
+func written(ctx context.Context, c client.Reader, object client.Object, made bool) error {
 	return await(ctx, c, object, func(seen client.Object) bool {
 		order, err := resourceversion.CompareResourceVersion(seen.GetResourceVersion(), object.GetResourceVersion())
 		return err != nil || order >= 0 || seen.GetUID() != object.GetUID()
-	}, object.GetGeneration() == 1)
+	}, made)
 }
 
 // deleted waits until what is read is on its way out, gone, or another of that name.

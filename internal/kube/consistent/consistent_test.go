@@ -81,6 +81,18 @@ func TestReadsOwnWrites(t *testing.T) {
 	}
 }
 
+func TestFill(t *testing.T) {
+	memory := behind(5)
+	c := Fill(memory, memory)
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "a"}}
+	if err := c.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if err := memory.Get(t.Context(), client.ObjectKeyFromObject(object), &corev1.ConfigMap{}); err != nil {
+		t.Errorf("when it was written past the memory, the memory has it: %v", err)
+	}
+}
+
 func TestEndsWithItsCaller(t *testing.T) {
 	c := Wrap(behind(1 << 30))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
