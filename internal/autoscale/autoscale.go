@@ -54,6 +54,8 @@ const (
 	drainTime = 5 * time.Second
 	// kindsInterval is how often a cluster that is being made is asked for its kinds.
 	kindsInterval = 200 * time.Millisecond
+	// syncInterval is how often Karpenter's state is asked whether it has seen all that there is.
+	syncInterval = 20 * time.Millisecond
 )
 
 // Config says which cluster is scaled and how both sides are reached.
@@ -136,9 +138,13 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 
 func addControllers(ctx context.Context, m manager.Manager, cluster string, hosting hosting) error {
 	p := provider.New(cluster, m.GetClient(), hosting.cache, hosting.client)
+	seen := state.NewCluster(clock.RealClock{}, m.GetClient(), p)
+	if err := m.Add(awaitSync(seen)); err != nil {
+		return fmt.Errorf("adding what awaits the cluster's state: %w", err)
+	}
 	all := controllers.NewControllers(ctx, m, clock.RealClock{}, m.GetClient(),
 		events.NewRecorder(m.GetEventRecorderFor("karpenter")), //nolint:staticcheck // Karpenter's recorder wants the old events API
-		p, p, state.NewCluster(clock.RealClock{}, m.GetClient(), p), nodeoverlay.NewInstanceTypeStore())
+		p, p, seen, nodeoverlay.NewInstanceTypeStore())
 	all = append(all, nodeclass.NewController(m.GetClient(), hosting.cache))
 	for _, controller := range all {
 		if err := controller.Register(ctx, m); err != nil {
@@ -146,6 +152,18 @@ func addControllers(ctx context.Context, m manager.Manager, cluster string, host
 		}
 	}
 	return nil
+}
+
+// awaitSync asks until the state of the cluster is complete, which the state then remembers. Karpenter's controllers ask once a
+// second, and the first machine of a cluster would wait for that.
+func awaitSync(cluster *state.Cluster) manager.RunnableFunc {
+	return func(ctx context.Context) error {
+		err := wait.PollUntilContextCancel(ctx, syncInterval, true, func(ctx context.Context) (bool, error) { return cluster.Synced(ctx), nil })
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("waiting for the cluster's state: %w", err)
+		}
+		return nil
+	}
 }
 
 // karpenterOptions are what Karpenter would otherwise read from flags and the environment.

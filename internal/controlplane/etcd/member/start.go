@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -167,7 +168,7 @@ func (p preparation) ask(ctx context.Context) (*clientv3.Client, []Peer, error) 
 		}
 		others++
 		go func() {
-			client, peers, err := askOne(ctx, "https://"+name+"."+p.Domain+":2379", config)
+			client, peers, err := askOne(ctx, name+"."+p.Domain+":2379", config)
 			if err != nil {
 				p.log.Debug("no member list", "from", name, "reason", status.Convert(err).Message())
 			}
@@ -187,15 +188,21 @@ func (p preparation) ask(ctx context.Context) (*clientv3.Client, []Peer, error) 
 	return first.client, first.peers, nil
 }
 
-func askOne(ctx context.Context, endpoint string, config *tls.Config) (*clientv3.Client, []Peer, error) {
+func askOne(ctx context.Context, address string, config *tls.Config) (*clientv3.Client, []Peer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	// etcd's client tries again until the time is over where nobody listens, and a cluster's first members find nobody.
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting: %w", err)
+	}
+	connection.Close()
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{endpoint}, TLS: config, Logger: zap.NewNop(), DialTimeout: askTimeout,
+		Endpoints: []string{"https://" + address}, TLS: config, Logger: zap.NewNop(), DialTimeout: askTimeout,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	response, err := client.MemberList(ctx)
 	if err != nil {
 		client.Close()
