@@ -3,11 +3,14 @@ package standalone
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"naru.dev/naru/internal/standalone/daemon"
 )
@@ -25,6 +28,9 @@ func (u *upper) start(ctx context.Context) error {
 		return fmt.Errorf("opening the daemon's log: %w", err)
 	}
 	defer log.Close()
+	if err := keepFiles(); err != nil {
+		return err
+	}
 	// Not CommandContext: the daemon outlives this process and its context.
 	c := exec.Command(u.State.Program(), "daemon", "--state-dir", string(u.State))
 	c.Dir = "/"
@@ -47,6 +53,15 @@ func (u *upper) start(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// keepFiles keeps what this process has open beside its standard streams from what it starts. A lock that a script holds while
+// it runs naru would otherwise be the daemon's for as long as that lives.
+func keepFiles() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keeping open files from the daemon: %w", err)
+	}
+	return nil
 }
 
 func lastLine(path string) string {
