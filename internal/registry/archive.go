@@ -110,22 +110,14 @@ func (a *Archive) readDocker(file string) error {
 		return unusable(file, "its manifest.json can't be read: %v", err)
 	}
 	for _, entry := range manifest {
+		image, err := readDockerImage(file, entry)
+		if err != nil {
+			return unusable(file, "%v", err)
+		}
 		if len(entry.RepoTags) == 0 && len(manifest) == 1 {
-			image, err := tarball.ImageFromPath(file, nil)
-			if err != nil {
-				return unusable(file, "%v", err)
-			}
 			a.Images = append(a.Images, Image{image: image})
 		}
 		for _, text := range entry.RepoTags {
-			tag, err := name.NewTag(text)
-			if err != nil {
-				return unusable(file, "it names an image %q: %v", text, err)
-			}
-			image, err := tarball.ImageFromPath(file, &tag)
-			if err != nil {
-				return unusable(file, "%v", err)
-			}
 			a.Images = append(a.Images, Image{Name: text, image: image})
 		}
 	}
