@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/cmd/flags"
+	"naru.dev/naru/internal/explain"
 	"naru.dev/naru/internal/printer"
 	"naru.dev/naru/internal/progress"
 	"naru.dev/naru/internal/registry"
@@ -22,8 +25,8 @@ import (
 func New() *cobra.Command {
 	return flags.Group(&cobra.Command{
 		Use:   "image",
-		Short: "Push images into Naru's registry, or list those in it",
-	}, newPush(), newList())
+		Short: "Push images into Naru's registry, list those in it, or delete them",
+	}, newPush(), newList(), newDelete())
 }
 
 func open() (*registry.Registry, error) {
@@ -34,15 +37,29 @@ func open() (*registry.Registry, error) {
 	return registry.Open(state)
 }
 
+// own are the names that only Naru itself writes to.
+func own(ctx context.Context) (registry.Own, error) {
+	session, err := flags.Open()
+	if err != nil {
+		return nil, err
+	}
+	var releases v1alpha1.ReleaseList
+	if err := session.Client.List(ctx, &releases); err != nil {
+		return nil, fmt.Errorf("listing releases, whose images are Naru's own: %w", err)
+	}
+	return registry.OwnOf(releases.Items), nil
+}
+
 func newPush() *cobra.Command {
 	var as string
 	command := &cobra.Command{
 		Use:   "push FILE",
 		Short: "Push an OCI or Docker archive, or a folder with an OCI layout",
 		Long: `Pushes an image into the registry that every node of every cluster pulls from, and prints the
-reference to use in manifests.`,
-		Example: `  docker save -o hello.tar hello:1; naru image push hello.tar
-  naru image push ./hello.tar --as team/hello:2`,
+reference to use in manifests. The names of the images that Naru itself and its clusters are made of can't be
+pushed to.`,
+		Example: `  docker save -o shop.tar shop:1; naru image push shop.tar
+  naru image push ./shop.tar --as team/shop:2`,
 		Args: flags.OneName("file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			archive, err := registry.OpenArchive(args[0], layout.RegistryHost, as)
@@ -54,18 +71,22 @@ reference to use in manifests.`,
 			if err != nil {
 				return err
 			}
-			references, err := push(command.Context(), to, archive, filepath.Base(args[0]))
+			own, err := own(command.Context())
+			if err != nil {
+				return err
+			}
+			references, err := push(command.Context(), to, archive, own, filepath.Base(args[0]))
 			for _, reference := range references {
 				fmt.Fprintln(command.OutOrStdout(), reference)
 			}
 			return err
 		},
 	}
-	command.Flags().StringVar(&as, "as", "", "name and tag in the registry, as team/hello:2 (default: those in the archive)")
+	command.Flags().StringVar(&as, "as", "", "name and tag in the registry, as team/shop:2 (default: those in the archive)")
 	return command
 }
 
-func push(ctx context.Context, to *registry.Registry, archive *registry.Archive, name string) ([]string, error) {
+func push(ctx context.Context, to *registry.Registry, archive *registry.Archive, own registry.Own, name string) ([]string, error) {
 	p := progress.ForStderr()
 	defer p.Close()
 	step := p.Step("pushing " + name)
@@ -77,11 +98,61 @@ func push(ctx context.Context, to *registry.Registry, archive *registry.Archive,
 			step.Detail(fmt.Sprintf("%d of %d MB", update.Sent>>20, update.Total>>20))
 		}
 	}()
-	references, err := to.Push(ctx, archive, updates)
+	references, err := to.Push(ctx, archive, own, updates)
 	close(updates)
 	<-done
 	step.End("", err)
 	return references, err
+}
+
+func newDelete() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "delete NAME:TAG",
+		Short: "Delete an image from Naru's registry",
+		Long: `Deletes a tag and, with the last one of its image, the image. Pods that run it go on, and nodes keep what they
+have pulled; elsewhere it can't be pulled any more. The names of the images that Naru itself and its clusters are made
+of can't be deleted.`,
+		Example: `  naru image delete team/shop:2`,
+		Args:    flags.OneName("image"),
+		RunE: func(command *cobra.Command, args []string) error {
+			reference, err := registry.Local(layout.RegistryHost, args[0])
+			if err != nil {
+				return explain.Usage(err)
+			}
+			from, err := open()
+			if err != nil {
+				return err
+			}
+			own, err := own(command.Context())
+			if err != nil {
+				return err
+			}
+			if err := from.Delete(command.Context(), reference, own); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "image %s is deleted\n", reference)
+			return nil
+		},
+	}
+	command.ValidArgsFunction = completeImages
+	return command
+}
+
+// completeImages completes the images that there are; an error completes to nothing.
+func completeImages(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	from, err := open()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	entries, err := from.List(command.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, strings.TrimPrefix(entry.Reference, layout.RegistryHost+"/"))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func newList() *cobra.Command {

@@ -165,7 +165,7 @@ func (a *Archive) rename(file, host, as string) error {
 		}
 		// OCI's annotation is often a tag alone, which names no image.
 		if wanted == "" || as == "" && !strings.ContainsAny(wanted, ":/") {
-			return unusable(file, "its image has no name: give it one, as --as hello:1")
+			return unusable(file, "its image has no name: give it one, as --as shop:1")
 		}
 		reference, err := Local(host, wanted)
 		if err != nil {
@@ -181,7 +181,7 @@ func (a *Archive) rename(file, host, as string) error {
 func Local(host, reference string) (string, error) {
 	parsed, err := name.NewTag(reference)
 	if err != nil {
-		return "", fmt.Errorf("%q is no image reference with a tag, as hello:1", reference)
+		return "", fmt.Errorf("%q is no image reference with a tag, as shop:1", reference)
 	}
 	repository := parsed.RepositoryStr()
 	if parsed.RegistryStr() == name.DefaultRegistry {

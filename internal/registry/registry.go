@@ -1,4 +1,4 @@
-// Package registry pushes images into Naru's registry and lists those in it.
+// Package registry pushes images into Naru's registry, lists those in it and deletes them.
 package registry
 
 import (
@@ -94,19 +94,27 @@ func (r *Registry) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Push writes images under their names in this registry and returns the references to use.
-// Blobs that are there already are not sent again. updates, which may be nil, hears of bytes sent.
-func (r *Registry) Push(ctx context.Context, archive *Archive, updates chan<- Update) ([]string, error) {
-	references := make([]string, 0, len(archive.Images))
+// Push writes images under their names in this registry and returns the references to use. An archive with one of
+// Naru's own names is refused before anything is sent. Blobs that are there already are not sent again. updates, which
+// may be nil, hears of bytes sent. Errors: *OwnImageError.
+func (r *Registry) Push(ctx context.Context, archive *Archive, own Own, updates chan<- Update) ([]string, error) {
+	named := make([]name.Reference, 0, len(archive.Images))
 	for _, image := range archive.Images {
 		reference, err := name.ParseReference(image.Name)
 		if err != nil {
 			return nil, fmt.Errorf("reading the name %q: %w", image.Name, err)
 		}
-		if err := r.write(ctx, reference, image, updates); err != nil {
-			return nil, fmt.Errorf("pushing %s: %w", reference, err)
+		if err := own.check(reference); err != nil {
+			return nil, err
 		}
-		references = append(references, reference.String())
+		named = append(named, reference)
+	}
+	references := make([]string, 0, len(named))
+	for i, image := range archive.Images {
+		if err := r.write(ctx, named[i], image, updates); err != nil {
+			return nil, fmt.Errorf("pushing %s: %w", named[i], err)
+		}
+		references = append(references, named[i].String())
 	}
 	return references, nil
 }
@@ -169,6 +177,9 @@ func (r *Registry) List(ctx context.Context) ([]Entry, error) {
 
 func (r *Registry) tags(ctx context.Context, repository name.Repository) ([]Entry, error) {
 	tags, err := remote.List(repository, r.with(ctx)...)
+	if missing(err) {
+		return nil, nil // all of its tags were deleted; its name stays in the catalogue
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing tags of %s: %w", repository, err)
 	}

@@ -28,6 +28,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"naru.dev/naru/api/v1alpha1"
 )
 
 // host is one that go-containerregistry would speak plain HTTP to.
@@ -155,7 +157,7 @@ func TestPush(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer archive.Close()
-			references, err := registry.Push(t.Context(), archive, nil)
+			references, err := registry.Push(t.Context(), archive, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,6 +179,105 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// put pushes an archive of one image under a name.
+func put(t *testing.T, to *Registry, file, as string, own Own) error {
+	t.Helper()
+	archive, err := OpenArchive(file, host, as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	_, err = to.Push(t.Context(), archive, own, nil)
+	return err
+}
+
+func referencesIn(t *testing.T, r *Registry) []string {
+	t.Helper()
+	entries, err := r.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	references := []string{}
+	for _, entry := range entries {
+		references = append(references, entry.Reference)
+	}
+	return references
+}
+
+func TestOwnImages(t *testing.T) {
+	own := OwnOf([]v1alpha1.Release{
+		{Spec: v1alpha1.ReleaseSpec{Images: map[string]string{"etcd": host + "/etcd:v3.6.16"}}},
+		{Spec: v1alpha1.ReleaseSpec{Images: map[string]string{"etcd": host + "/etcd:v3.6.15", "hello": host + "/hello:1"}}},
+	})
+	to := server(t)
+	file := dockerArchive(t, "shop:1")
+	for as, refused := range map[string]bool{
+		"etcd:v3.6.16": true, "etcd:mine": true, "docker.io/library/hello:1": true, host + "/etcd:v3.6.15": true,
+		"team/etcd:1": false, "etcd-backup:1": false,
+	} {
+		var is *OwnImageError
+		if err := put(t, to, file, as, own); errors.As(err, &is) != refused || !refused && err != nil {
+			t.Errorf("when %s is pushed, got %v", as, err)
+		}
+	}
+	if diff := cmp.Diff([]string{host + "/etcd-backup:1", host + "/team/etcd:1"}, referencesIn(t, to)); diff != "" {
+		t.Errorf("when a name is refused, nothing is sent:\n%s", diff)
+	}
+	if err := put(t, to, file, "etcd:v3.6.16", nil); err != nil {
+		t.Fatal(err)
+	}
+	var is *OwnImageError
+	if err := to.Delete(t.Context(), host+"/etcd:v3.6.16", own); !errors.As(err, &is) || !strings.Contains(err.Error(), "team/etcd:1") {
+		t.Errorf("when one of Naru's own is deleted, it is refused with another name: %v", err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	to := server(t)
+	one, other := dockerArchive(t, "shop:1"), dockerArchive(t, "shop:3")
+	for as, file := range map[string]string{"shop:1": one, "shop:2": one, "shop:3": other} {
+		if err := put(t, to, file, as, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image, err := to.Pull(t.Context(), host+"/shop:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := host + "/shop@" + digest.String()
+	drop := func(tag string) {
+		t.Helper()
+		if err := to.Delete(t.Context(), host+"/shop:"+tag, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drop("1")
+	if _, err := to.Pull(t.Context(), pinned); err != nil {
+		t.Errorf("when another tag has the image, it stays: %v", err)
+	}
+	drop("2")
+	if _, err := to.Pull(t.Context(), pinned); err == nil {
+		t.Error("when the last tag of an image goes, the image can still be pulled")
+	}
+	if diff := cmp.Diff([]string{host + "/shop:3"}, referencesIn(t, to)); diff != "" {
+		t.Errorf("when images are deleted, others stay:\n%s", diff)
+	}
+	drop("3")
+	if left := referencesIn(t, to); len(left) > 0 {
+		t.Errorf("when all are deleted, there are none; got %v", left)
+	}
+	for _, name := range []string{"shop:1", "never:1"} {
+		var none *NoImageError
+		if err := to.Delete(t.Context(), host+"/"+name, nil); !errors.As(err, &none) {
+			t.Errorf("when %s is not there, it says so; got %v", name, err)
+		}
+	}
+}
+
 func TestOpenArchiveRefuses(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(text, []byte("module naru.dev/naru\n"), 0o600); err != nil {
@@ -186,7 +287,7 @@ func TestOpenArchiveRefuses(t *testing.T) {
 		"when there is no file":                        {"/nonexistent", "", "no such file"},
 		"when it is text":                              {text, "", "no OCI or Docker archive"},
 		"when it is a folder without images":           {t.TempDir(), "", "no OCI layout"},
-		"when its image has only a tag":                {ociArchive(t, map[string]string{annotationOCI: "3"}), "", "--as hello:1"},
+		"when its image has only a tag":                {ociArchive(t, map[string]string{annotationOCI: "3"}), "", "--as shop:1"},
 		"when --as is no reference":                    {dockerArchive(t, "hello:1"), "Hello World", "no image reference"},
 		"when --as has a digest where a tag is wanted": {dockerArchive(t, "hello:1"), "hello@sha256:00", "no image reference"},
 	}

@@ -14,7 +14,7 @@ import (
 
 // Leftover is something that a run has made and has to take away again.
 type Leftover struct {
-	// Kind is cluster or namespace.
+	// Kind is cluster, namespace or image.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// Where is the cluster that a namespace is in.
@@ -25,6 +25,7 @@ type Leftover struct {
 const (
 	LeftCluster   = "cluster"
 	LeftNamespace = "namespace"
+	LeftImage     = "image"
 )
 
 // progressOf is the content of a state file.

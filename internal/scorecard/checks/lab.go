@@ -161,7 +161,7 @@ func (l *Lab) Close(ctx context.Context) error {
 		}
 	}
 	if l.Platform != nil {
-		failures = append(failures, l.Platform.removeClusters(ctx, l.Keeper))
+		failures = append(failures, l.Platform.removeClusters(ctx, l.Keeper), l.Platform.removeImages(ctx, l.Keeper))
 	}
 	return errors.Join(failures...)
 }
@@ -198,6 +198,10 @@ func (l *Lab) Sweep(ctx context.Context, leftovers []scorecard.Leftover) error {
 		case scorecard.LeftCluster:
 			if l.Platform != nil {
 				failures = append(failures, l.Platform.remove(ctx, left.Name, l.Keeper))
+			}
+		case scorecard.LeftImage:
+			if l.Platform != nil {
+				failures = append(failures, l.Platform.removeImage(ctx, left.Name, l.Keeper))
 			}
 		case scorecard.LeftNamespace:
 			if cluster, err := l.Main(ctx); err == nil && cluster.Name == left.Where {

@@ -112,6 +112,40 @@ func TestPlatformRemovesItsOwnClustersOnly(t *testing.T) {
 	}
 }
 
+func TestPlatformRemovesItsOwnImagesOnly(t *testing.T) {
+	var deleted []string
+	p := &Platform{Naru: func(_ context.Context, _ string, args ...string) (Ran, error) {
+		if args[1] == "delete" {
+			deleted = append(deleted, strings.Join(args, " "))
+		}
+		return Ran{Stdout: "registry.naru.local/hello:1\nregistry.naru.local/naru-evaluate/app:1\nregistry.naru.local/naru-evaluate/app:10\n"}, nil
+	}}
+	state := stateIn(t)
+	// The first was pushed by this run, the others were left by one that ended badly.
+	if err := p.noteImage("naru-evaluate/app:1", state); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"hello:1", "naru-evaluate/app:2"} {
+		if err := state.Leave(scorecard.Leftover{Kind: scorecard.LeftImage, Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lab := &Lab{Platform: p, Keeper: state}
+	if err := lab.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := lab.Sweep(t.Context(), state.Leftovers())
+	if err == nil || !strings.Contains(err.Error(), `"hello:1" is not the evaluation's own`) {
+		t.Errorf("when another's image is named, it is refused; got %v", err)
+	}
+	if diff := cmp.Diff([]string{"image delete naru-evaluate/app:1"}, deleted); diff != "" {
+		t.Errorf("when it ends, what it has pushed goes, and what is gone is not asked for:\n%s", diff)
+	}
+	if left := state.Leftovers(); len(left) != 1 || left[0].Name != "hello:1" {
+		t.Errorf("what is left is %v", left)
+	}
+}
+
 func TestExperimentIsMadeOnce(t *testing.T) {
 	lab := &Lab{Keeper: forgetful{}, Now: time.Now, Open: func(context.Context) (*Cluster, bool, error) { return liar{}.cluster("c"), true, nil }}
 	times, trouble := 0, errors.New("half of it failed")

@@ -36,6 +36,7 @@ type Platform struct {
 
 	mu       sync.Mutex
 	clusters []string
+	images   []string
 }
 
 // Ran is a command that has ended.
@@ -124,16 +125,57 @@ func (p *Platform) remove(ctx context.Context, name string, keeper Keeper) error
 	if err != nil {
 		return err
 	}
-	there := false
-	for line := range strings.Lines(listed.Stdout) {
-		there = there || strings.HasSuffix(strings.TrimSpace(line), "/"+name)
-	}
-	if there {
+	if there(listed.Stdout, name) {
 		if _, err := p.Naru(ctx, "", "delete", "cluster", name, "--yes", "--wait", "--timeout", "5m"); err != nil {
 			return err
 		}
 	}
 	return keeper.Cleared(scorecard.Leftover{Kind: scorecard.LeftCluster, Name: name})
+}
+
+// noteImage remembers that an image is about to be pushed, and has to go.
+func (p *Platform) noteImage(name string, keeper Keeper) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.images = append(p.images, name)
+	return keeper.Leave(scorecard.Leftover{Kind: scorecard.LeftImage, Name: name})
+}
+
+func (p *Platform) removeImages(ctx context.Context, keeper Keeper) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var failures []error
+	for _, name := range p.images {
+		failures = append(failures, p.removeImage(ctx, name, keeper))
+	}
+	return errors.Join(failures...)
+}
+
+// removeImage deletes an image of the evaluation's own from the registry, if it is there.
+func (p *Platform) removeImage(ctx context.Context, name string, keeper Keeper) error {
+	if !strings.HasPrefix(name, repository+":") {
+		return fmt.Errorf("image %q is not the evaluation's own: it is not deleted", name)
+	}
+	listed, err := p.Naru(ctx, "", "image", "list", "-o", "name")
+	if err != nil {
+		return err
+	}
+	if there(listed.Stdout, name) {
+		if _, err := p.Naru(ctx, "", "image", "delete", name); err != nil {
+			return err
+		}
+	}
+	return keeper.Cleared(scorecard.Leftover{Kind: scorecard.LeftImage, Name: name})
+}
+
+// there tells whether a list of names, as KIND/NAME or HOST/NAME in lines, has a name.
+func there(listed, name string) bool {
+	for line := range strings.Lines(listed) {
+		if strings.HasSuffix(strings.TrimSpace(line), "/"+name) {
+			return true
+		}
+	}
+	return false
 }
 
 // parts are the pods of a component of a cluster, in the hosting cluster, that are not being deleted.

@@ -19,7 +19,7 @@ import (
 // registryRows are the rows about images: one experiment.
 func registryRows(lab *Lab) []scorecard.Check {
 	pushed := &experiment[images]{name: "A08", limit: medium, observe: func(ctx context.Context, p *project, o *images) error {
-		return o.observe(ctx, lab.Platform, p)
+		return o.observe(ctx, lab, p)
 	}}
 	row := func(id string, judge func(images) []scorecard.Claim) scorecard.Check {
 		return pushed.row(lab, trial[images]{row: id, needs: scorecard.PlatformAPI, judge: judge})
@@ -38,15 +38,16 @@ type images struct {
 	Took      time.Duration
 }
 
-// repository is where the evaluation pushes to; tags are overwritten by the next one.
+// repository is where the evaluation pushes to; Close takes its tags away.
 const repository = "naru-evaluate/app"
 
-func (o *images) observe(ctx context.Context, platform *Platform, p *project) error {
+func (o *images) observe(ctx context.Context, lab *Lab, p *project) error {
+	platform := lab.Platform
 	began := time.Now()
 	var references [2]string
 	for i := range references {
 		var err error
-		if references[i], err = o.push(ctx, platform, p.log, i); err != nil {
+		if references[i], err = o.push(ctx, lab, p.log, i); err != nil {
 			return err
 		}
 	}
@@ -79,14 +80,18 @@ func (o *images) observe(ctx context.Context, platform *Platform, p *project) er
 }
 
 // push makes and pushes a version, and returns the reference that naru prints.
-func (o *images) push(ctx context.Context, platform *Platform, log *scorecard.Log, i int) (string, error) {
+func (o *images) push(ctx context.Context, lab *Lab, log *scorecard.Log, i int) (string, error) {
 	o.Content[i] = fmt.Sprintf("version %d, %s", i+1, rand.String(10))
-	archive, err := platform.Image(ctx, o.Content[i])
+	archive, err := lab.Platform.Image(ctx, o.Content[i])
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(archive) // a temporary folder
-	ran, err := platform.naru(ctx, log, "image", "push", archive, "--as", fmt.Sprintf("%s:%d", repository, i+1))
+	name := fmt.Sprintf("%s:%d", repository, i+1)
+	if err := lab.Platform.noteImage(name, lab.Keeper); err != nil {
+		return "", err
+	}
+	ran, err := lab.Platform.naru(ctx, log, "image", "push", archive, "--as", name)
 	reference := strings.TrimSpace(ran.Stdout)
 	if err == nil && reference == "" {
 		err = errors.New("naru image push prints no reference")
