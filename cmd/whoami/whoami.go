@@ -62,7 +62,7 @@ func (o *options) run(command *cobra.Command) error {
 		return fmt.Errorf("the API does not know these credentials: %s (%s)", problem.ErrorMessage(), problem.ErrorCode())
 	}
 	if err != nil {
-		return fmt.Errorf("asking the API at %s: %w", aws.ToString(client.Options().BaseEndpoint), err)
+		return fmt.Errorf("asking the API at %s: %w", aws.ToString(client.Options().BaseEndpoint), profile.Explain(err))
 	}
 	fmt.Fprintf(command.OutOrStdout(), "ARN      %s\nAccount  %s\nUser ID  %s\n", aws.ToString(me.Arn), aws.ToString(me.Account), aws.ToString(me.UserId))
 	return nil

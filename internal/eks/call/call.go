@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (status %d, request %s)", e.Code, e.Message, e.Status, e.RequestID)
 }
 
-// Do calls an operation and returns the JSON of its answer. Errors: *Error.
+// Do calls an operation and returns the JSON of its answer. Errors: *Error, *profile.UntrustedError.
 func (c *Client) Do(ctx context.Context, operation *wire.Operation, input any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -84,7 +84,7 @@ func (c *Client) Do(ctx context.Context, operation *wire.Operation, input any) (
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("calling %s: %w", operation.Name, err)
+		return nil, fmt.Errorf("calling %s: %w", operation.Name, profile.Explain(err))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

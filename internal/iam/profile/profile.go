@@ -4,6 +4,7 @@ package profile
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -140,6 +141,40 @@ func Load(ctx context.Context, name, region string) (aws.Config, sigv4.Key, erro
 		return loaded, sigv4.Key{}, &MissingError{What: "credentials", Variable: "AWS_PROFILE", Err: err}
 	}
 	return loaded, sigv4.Key{AccessKeyID: found.AccessKeyID, Secret: found.SecretAccessKey, SessionToken: found.SessionToken}, nil
+}
+
+// bundleVariable overrides a profile's ca_bundle, in AWS's own tools too.
+const bundleVariable = "AWS_CA_BUNDLE"
+
+// UntrustedError says that nobody whom AWS's settings trust has signed the certificate of the API.
+type UntrustedError struct {
+	// Bundle is the file that the environment names in the place of the profile's; empty: it names none.
+	Bundle string
+	Err    error
+}
+
+func (e *UntrustedError) Error() string {
+	if e.Bundle == "" {
+		return "none of the authorities that AWS's settings trust has signed the API's certificate (" + e.Err.Error() +
+			"): \"naru configure-aws\" writes a profile with the right ca_bundle, which --profile or AWS_PROFILE names"
+	}
+	return fmt.Sprintf(`%s=%s is in the environment, which overrides the profile's ca_bundle, and no authority in that file has signed the API's certificate (%v): `+
+		`"unset %s", or add the profile's authority to the file`, bundleVariable, e.Bundle, e.Err, bundleVariable)
+}
+
+func (e *UntrustedError) Unwrap() error { return e.Err }
+
+// ExitCode implements the convention of package exitcode.
+func (*UntrustedError) ExitCode() int { return exitcode.Failed }
+
+// Explain returns what a call to the API failed with; where it is the certificate's authority, as *UntrustedError. A
+// nil error stays nil.
+func Explain(err error) error {
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return &UntrustedError{Bundle: os.Getenv(bundleVariable), Err: unknown}
+	}
+	return err
 }
 
 // MissingError says that AWS's settings lack something.
