@@ -17,6 +17,10 @@ const (
 	// AnnotationPublishPort on a Service asks `naru daemon` to publish its first port on
 	// 127.0.0.1 at this port.
 	AnnotationPublishPort = "naru.dev/publish-port"
+	// AnnotationRenewCertificates on a Cluster is a time, as 2026-11-24T12:00:00Z: all certificates and kubeconfigs that
+	// were made before are made anew then, the authorities excepted. Without it they are renewed when two thirds of
+	// their life are over.
+	AnnotationRenewCertificates = "naru.dev/renew-certificates"
 	// AnnotationTags on an object holds its tags, as users of the EKS API set them: a JSON object of strings.
 	AnnotationTags = "naru.dev/tags"
 	// AnnotationAsked on a Cluster or a NodeGroup holds, as JSON in the shapes of the EKS API, what was asked for

@@ -3,7 +3,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -100,7 +99,7 @@ func run(ctx context.Context, config agent.Config, f flags) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	client, content, err := agent.Connect(ctx, f.kubeconfig, log)
+	client, err := agent.Connect(ctx, f.kubeconfig, log)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // Stopped before there was a cluster.
@@ -118,22 +117,12 @@ func run(ctx context.Context, config agent.Config, f flags) error {
 		}
 		defer stop()
 	}
-	running, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { cancel(agent.WatchKubeconfig(running, f.kubeconfig, content)) }()
+	running, cancel := context.WithCancel(ctx)
 	var local sync.WaitGroup
 	local.Go(func() { volumes.Run(running, client, config.Node, log) })
 	defer local.Wait()
-	if err := a.Run(running); err != nil || ctx.Err() != nil {
-		cancel(err)
-		return err
-	}
-	cause := context.Cause(running)
-	if errors.Is(cause, agent.ErrKubeconfigChanged) {
-		log.Info("stopping to be started with new credentials", "reason", cause)
-		return nil
-	}
-	return cause
+	defer cancel() // before it is waited for, also where the network has failed
+	return a.Run(running)
 }
 
 func serve(port int, handler http.Handler) (stop func(), err error) {

@@ -37,12 +37,14 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		Name:    "kube-proxy",
 		Command: []string{programs + "kube-proxy", "--config", kubeProxyConfig, "--v=1"},
 		Needs:   [][]string{{files.kubeProxy}},
+		Reads:   []string{files.kubeProxy},
 	}
 	agent := supervise.Process{
 		Name: "agent",
 		Command: []string{programs + "naru", "agent", "--kubeconfig", files.agent, "--node-name", config.Name,
 			"--backend", config.Backend, "--cluster-cidr", config.PodCIDR, "--service-cidr", config.ServiceCIDR},
 		Needs: [][]string{{files.agent}},
+		Reads: []string{files.agent},
 	}
 	if config.Role == nodeconfig.RoleHost {
 		// A host's pods are tenants' machines and control planes: they may not reach what listens on the host

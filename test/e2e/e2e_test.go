@@ -52,6 +52,7 @@ func scenarios() []scenario {
 		{name: "eks", run: testEKS},
 		{name: "repair", run: testRepair},
 		{name: "faults", run: testFaults},
+		{name: "renewal", run: testRenewal},
 		{name: "replicas", run: testReplicas},
 		{name: "crash", run: testCrash, ownsPlatform: true},
 		{name: "delete", run: testDelete},

@@ -26,6 +26,7 @@ func TestNodes(t *testing.T) {
 	}{
 		{"when a group has a fixed size, as many nodes join", fixed},
 		{"when a machine class does not exist, the group says so and nothing is applied", unknownClass},
+		{"when kubeconfigs are renewed, machines are given them and go on", renewed},
 		{"when a node pod is deleted, another machine takes its place", replaced},
 		{"when a NodeClaim vanishes, its machine does not outlive it", leak},
 		{"when a group grows and shrinks, machines come and go", scaled},
@@ -142,6 +143,34 @@ func (w *world) remove(t *testing.T, g *v1alpha1.NodeGroup) {
 		}
 		return ""
 	})
+}
+
+func renewed(t *testing.T, w *world) {
+	before := w.machines(t.Context(), "workers")
+	for name, file := range map[string]string{"kubeconfig-kube-proxy": "kube-proxy.kubeconfig", "kubeconfig-agent": "agent.kubeconfig"} {
+		secret := &corev1.Secret{}
+		must(t, w.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, secret))
+		secret.Data["kubeconfig"] = []byte("renewed")
+		must(t, w.Update(t.Context(), secret))
+		for _, machine := range before {
+			until(t, machine.Name+" is given "+file, func(ctx context.Context) string {
+				given := &corev1.Secret{}
+				if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: machine.Name + "-bootstrap"}, given); err != nil {
+					return err.Error()
+				}
+				if got := string(given.Data[file]); got != "renewed" {
+					return problem("it has %q", got)
+				}
+				return ""
+			})
+		}
+	}
+	after := w.machines(t.Context(), "workers")
+	for i := range before {
+		if len(after) != len(before) || after[i].UID != before[i].UID {
+			t.Fatalf("machines were replaced: there were %d, there are %d", len(before), len(after))
+		}
+	}
 }
 
 func replaced(t *testing.T, w *world) {

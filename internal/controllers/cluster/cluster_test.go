@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/install"
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
@@ -124,6 +127,7 @@ func TestController(t *testing.T) {
 	t.Run("when etcd answers, it starts what works with it through API servers", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
+	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
 	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })
 	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) { testRefusesProtected(t, c) })
 }
@@ -195,6 +199,45 @@ func testGivesAnotherPort(t *testing.T, c client.Client) {
 	eventually(t, c, other, func() string {
 		if other.Status.Endpoint.Port != 6444 {
 			return "port is not 6444"
+		}
+		return ""
+	})
+}
+
+func testRenews(t *testing.T, c client.Client) {
+	secrets := func() map[string]string {
+		list := &corev1.SecretList{}
+		if err := c.List(t.Context(), list, client.InNamespace("naru-demo"), client.MatchingLabels{v1alpha1.LabelComponent: "pki"}); err != nil {
+			t.Fatal(err)
+		}
+		content := map[string]string{}
+		for _, secret := range list.Items {
+			content[secret.Name] = string(secret.Data[corev1.TLSCertKey]) + string(secret.Data[pki.KubeconfigKey]) + string(secret.Data[pki.EncryptionKey])
+		}
+		return content
+	}
+	cluster := newCluster("demo", "1.37")
+	ask := func(at string) error {
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRenewCertificates, at)
+		return c.Patch(t.Context(), cluster, client.RawPatch("application/merge-patch+json", []byte(patch)))
+	}
+	eventually(t, c, cluster, func() string {
+		if err := ask("tomorrow"); err == nil || !strings.Contains(err.Error(), `"tomorrow" is no time`) {
+			return fmt.Sprintf("what is no time was not refused: %v", err)
+		}
+		return ""
+	})
+	before := secrets()
+	// Certificates know whole seconds: those that were made in this one are not older.
+	if err := ask(time.Now().Add(time.Second).UTC().Format(time.RFC3339)); err != nil {
+		t.Fatal(err)
+	}
+	permanent := []string{pki.CA, pki.EtcdCA, pki.FrontProxyCA, pki.KonnectivityCA, pki.ServiceAccount, pki.Encryption}
+	eventually(t, c, cluster, func() string {
+		for name, content := range secrets() {
+			if changed := content != before[name]; changed == slices.Contains(permanent, name) {
+				return fmt.Sprintf("%s was changed: %t", name, changed)
+			}
 		}
 		return ""
 	})

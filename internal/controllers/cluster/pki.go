@@ -28,6 +28,8 @@ func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
 	if err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
+	asked, ignored := renewalAsked(s.cluster)
+	layout.Asked = asked
 	have, due, err := c.secrets(ctx, s, layout)
 	if err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
@@ -35,8 +37,23 @@ func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
 	if err := s.keep(have); err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
-	conditions.True(s.cluster, v1alpha1.ClusterPKIReady, v1alpha1.ReasonReady, "certificates are good until "+due.UTC().Format(time.DateOnly))
+	conditions.True(s.cluster, v1alpha1.ClusterPKIReady, v1alpha1.ReasonReady, "certificates are good until "+due.UTC().Format(time.DateOnly)+ignored)
 	return next{after: due.Sub(c.clock.Now())}, nil
+}
+
+// renewalAsked is when a cluster's certificates are to be renewed; zero: nobody asks for it. An annotation that is no time
+// is ignored, and it is said: the admission policy lets none in, and a cluster must not stand still for one.
+func renewalAsked(cluster *v1alpha1.Cluster) (at time.Time, ignored string) {
+	text := cluster.Annotations[v1alpha1.AnnotationRenewCertificates]
+	if text == "" {
+		return time.Time{}, ""
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Sprintf("; annotation %s: %q is no time, as 2026-11-24T12:00:00Z, and is ignored",
+			v1alpha1.AnnotationRenewCertificates, text)
+	}
+	return at, ""
 }
 
 // secrets returns the content of all of a cluster's Secrets, after it has made what was missing.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
@@ -59,6 +61,7 @@ func (c *Controller) SetupWithManager(manager ctrl.Manager, watches *tenantwatch
 		Named("machine").
 		For(&v1alpha1.Machine{}).
 		Owns(&corev1.Pod{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.holders)).
 		WatchesRawSource(watches.Source(tenantwatch.Nodes(), nodeRequests)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c)
@@ -78,6 +81,22 @@ func nodeRequests(cluster string, old, object client.Object) []reconcile.Request
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: v1alpha1.Namespace(cluster), Name: name}}}
+}
+
+// holders wakes the machines that hold a copy of a Secret: what was renewed has to come to them.
+func (c *Controller) holders(ctx context.Context, secret client.Object) []reconcile.Request {
+	if !slices.Contains([]string{caSecret, kubeProxySecret, agentSecret}, secret.GetName()) || v1alpha1.ClusterOf(secret.GetNamespace()) == "" {
+		return nil
+	}
+	var machines v1alpha1.MachineList
+	if err := c.hosting.List(ctx, &machines, client.InNamespace(secret.GetNamespace())); err != nil {
+		return nil // the cache, which does not fail once it is filled
+	}
+	var requests []reconcile.Request
+	for i := range machines.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines.Items[i])})
+	}
+	return requests
 }
 
 // scope is what one pass knows.

@@ -6,7 +6,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/machines"
@@ -125,6 +127,38 @@ func TestNodeRequests(t *testing.T) {
 			}
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHolders(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	machine := func(namespace, name string) *v1alpha1.Machine {
+		return &v1alpha1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	}
+	c := &Controller{hosting: fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(machine("naru-demo", "a"), machine("naru-demo", "b"), machine("naru-other", "c")).Build()}
+	for name, test := range map[string]struct {
+		namespace, secret string
+		want              []string
+	}{
+		"when kube-proxy's kubeconfig is renewed, all machines of the cluster are woken": {"naru-demo", kubeProxySecret, []string{"naru-demo/a", "naru-demo/b"}},
+		"when the agent's kubeconfig is renewed, all machines of the cluster are woken":  {"naru-demo", agentSecret, []string{"naru-demo/a", "naru-demo/b"}},
+		"when machines hold no copy, none is woken":                                      {"naru-demo", "kubeconfig-scheduler", nil},
+		"when it is no cluster's, none is woken":                                         {v1alpha1.SystemNamespace, caSecret, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: test.namespace, Name: test.secret}}
+			for _, request := range c.holders(t.Context(), secret) {
+				got = append(got, request.String())
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -11,9 +11,9 @@ import (
 type Renewal string
 
 // DecideLeaf says whether current still serves: it is there, signed by ca, says what leaf
-// asks for, and less than two thirds of its life are over. next is when to ask again; it is zero when
-// a renewal is due.
-func DecideLeaf(current, ca Material, leaf Leaf, now time.Time) (why Renewal, next time.Time) {
+// asks for, less than two thirds of its life are over, and it was not made before asked, a time at which somebody wants
+// it renewed (zero: nobody does; one to come is waited for). next is when to ask again; it is zero when a renewal is due.
+func DecideLeaf(current, ca Material, leaf Leaf, now, asked time.Time) (why Renewal, next time.Time) {
 	if len(current.Certificate) == 0 || len(current.Key) == 0 {
 		return "it does not exist", time.Time{}
 	}
@@ -34,6 +34,14 @@ func DecideLeaf(current, ca Material, leaf Leaf, now time.Time) (why Renewal, ne
 	due := renewAt(own.certificate, authority)
 	if !now.Before(due) {
 		return "two thirds of its life are over", time.Time{}
+	}
+	if own.certificate.NotBefore.Add(clockSkew).Before(asked.Truncate(time.Second)) { // certificates know whole seconds
+		if !now.Before(asked) {
+			return "its renewal was asked for", time.Time{}
+		}
+		if asked.Before(due) {
+			due = asked
+		}
 	}
 	return "", due
 }

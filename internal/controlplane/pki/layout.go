@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Names of the authorities' Secrets.
@@ -83,6 +84,8 @@ type Layout struct {
 	Authorities  []Authority
 	Certificates []Certificate
 	Kubeconfigs  []KubeconfigSpec
+	// Asked is when somebody wants certificates and kubeconfigs renewed that were made before; zero: nobody does.
+	Asked time.Time
 }
 
 // NewLayout says what a cluster has. Its result depends on nothing but in.

@@ -54,7 +54,7 @@ func (l Layout) Plan(have Secrets, now time.Time) (steps []Step, next time.Time)
 		}
 	}
 	for _, certificate := range l.Certificates {
-		why, due := DecideLeaf(have.Material(certificate.Name), have.Material(certificate.Authority), certificate.Leaf, now)
+		why, due := DecideLeaf(have.Material(certificate.Name), have.Material(certificate.Authority), certificate.Leaf, now, l.Asked)
 		if why != "" {
 			steps = append(steps, Step{Name: certificate.Name, Why: why, TLS: true, make: certificate.make})
 		} else if due.Before(next) {
@@ -62,7 +62,7 @@ func (l Layout) Plan(have Secrets, now time.Time) (steps []Step, next time.Time)
 		}
 	}
 	for _, kubeconfig := range l.Kubeconfigs {
-		why, due := kubeconfig.decide(have, now)
+		why, due := kubeconfig.decide(have, now, l.Asked)
 		if why != "" {
 			maker := l.maker(kubeconfig)
 			steps = append(steps, Step{Name: kubeconfig.Name, Why: why, make: maker})
@@ -117,9 +117,9 @@ resources:
 	return map[string][]byte{EncryptionKey: []byte(config)}, nil
 }
 
-func (k KubeconfigSpec) decide(have Secrets, now time.Time) (Renewal, time.Time) {
+func (k KubeconfigSpec) decide(have Secrets, now, asked time.Time) (Renewal, time.Time) {
 	server, ca, identity := Identity(have[k.Name][KubeconfigKey])
-	why, due := DecideLeaf(identity, have.Material(CA), k.Leaf, now)
+	why, due := DecideLeaf(identity, have.Material(CA), k.Leaf, now, asked)
 	switch {
 	case why != "":
 		return why, time.Time{}

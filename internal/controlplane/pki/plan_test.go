@@ -131,3 +131,28 @@ func TestCertificatesServe(t *testing.T) {
 		})
 	}
 }
+
+func TestPlanAsked(t *testing.T) {
+	l, have := layout(t), Secrets{}
+	carryOut(t, l, have, start)
+	ca := have.Material(CA)
+	asking := l
+	asking.Asked = start.Add(time.Hour + time.Millisecond)
+	if early := carryOut(t, asking, have, start.Add(30*time.Minute)); len(early) != 0 {
+		t.Errorf("when the time has not come, renewed %v", early)
+	}
+	if _, next := asking.Plan(have, start); !next.Equal(asking.Asked) {
+		t.Errorf("it asks again at %s", next)
+	}
+	if got, want := len(carryOut(t, asking, have, asking.Asked)), len(l.Certificates)+len(l.Kubeconfigs); got != want {
+		t.Errorf("when it has come, renewed %d, want all %d leaves", got, want)
+	}
+	for _, later := range []time.Duration{0, time.Second, 24 * time.Hour} {
+		if again := carryOut(t, asking, have, asking.Asked.Add(later)); len(again) != 0 {
+			t.Errorf("when it is over, renewed again: %v", again)
+		}
+	}
+	if string(have.Material(CA).Certificate) != string(ca.Certificate) {
+		t.Error("when leaves are renewed, the authority stays")
+	}
+}

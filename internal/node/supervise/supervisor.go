@@ -28,6 +28,9 @@ type Process struct {
 	// Needs are files that must exist before each start. A group is met by
 	// any one of its files; all groups must be met.
 	Needs [][]string
+	// Reads are files that the process reads once, as its credentials: when the content of one changes, it is stopped and
+	// started again.
+	Reads []string
 	// Ready is asked after a start until it returns nil; the next process in
 	// order waits for it. Nil means ready as soon as it is started.
 	Ready func(context.Context) error
@@ -156,6 +159,11 @@ func (r *run) loop() {
 		if r.ctx.Err() != nil {
 			return
 		}
+		if changed := (*changedError)(nil); errors.As(err, &changed) {
+			r.s.Log.Info("process starts again", "process", r.process.Name, "reason", err)
+			r.s.set(r.process.Name, func(state *State) { state.Restarts++; state.PID = 0; state.Ready = false })
+			continue
+		}
 		next := decide(r.process.OneShot, past, exit{ran: time.Since(started), success: err == nil})
 		if !next.restart {
 			r.s.set(r.process.Name, func(state *State) { state.Done, state.Ready = true, true })
@@ -189,6 +197,7 @@ func (r *run) runOnce() error {
 		// A process group of its own keeps a terminal's or a script's signals away.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
+	read := contents(r.process.Reads)
 	if r.process.Prepare != nil {
 		files, err := r.process.Prepare()
 		if err != nil {
@@ -223,6 +232,11 @@ func (r *run) runOnce() error {
 	select {
 	case err := <-ended:
 		return err
+	case path := <-changes(probing, read):
+		if err := r.stop(cmd, ended); cmd.ProcessState == nil {
+			return err
+		}
+		return &changedError{path: path} // how it ended is of no matter: it was told to
 	case <-r.ctx.Done():
 		return r.stop(cmd, ended)
 	}

@@ -81,6 +81,46 @@ func TestSupervisorNeedsAndOneShot(t *testing.T) {
 	}
 }
 
+func TestSupervisorReads(t *testing.T) {
+	folder := t.TempDir()
+	kubeconfig, record := filepath.Join(folder, "..data", "kubeconfig"), filepath.Join(folder, "record")
+	// As the kubelet writes a Secret: a link to a folder, which is replaced in one step.
+	put := func(version, content string) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(folder, version), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, version, "kubeconfig"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(version, filepath.Join(folder, "..new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(folder, "..new"), filepath.Join(folder, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1", "old")
+	said := func() string { data, _ := os.ReadFile(record); return strings.Join(strings.Fields(string(data)), " ") }
+	// It ends as a failure when it is told to, which must not cost it a back-off.
+	script := `cat "$K" >>"$R"; echo >>"$R"; trap 'exit 7' TERM; while :; do sleep 0.05; done`
+	env := []string{"K=" + kubeconfig, "R=" + record}
+	s, stop := start(t,
+		Process{Name: "proxy", Command: []string{"sh", "-c", script}, Env: env, Reads: []string{kubeconfig}},
+		Process{Name: "other", Command: []string{"sleep", "1000"}})
+	defer stop()
+	await(t, "the first start", func() bool { return said() == "old" && s.States()["other"].PID != 0 })
+	other := s.States()["other"].PID
+	put("2", "new")
+	await(t, "when a file that it has read changes, a process starts again with it", func() bool { return said() == "old new" })
+	if state := s.States()["proxy"]; state.Restarts != 1 {
+		t.Errorf("when a file changes once, a process starts again once, not %d times", state.Restarts)
+	}
+	if s.States()["other"].PID != other {
+		t.Error("when a file changes, a process that has not read it goes on")
+	}
+}
+
 func TestReapOrphans(t *testing.T) {
 	c := NewChildren()
 	own := exec.Command("true")
