@@ -128,6 +128,7 @@ func TestController(t *testing.T) {
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
 	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
+	t.Run("when there were many revisions, the active one and the last ten are kept", func(t *testing.T) { testPrunesRevisions(t, c) })
 	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })
 	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) { testRefusesProtected(t, c) })
 }
@@ -238,6 +239,38 @@ func testRenews(t *testing.T, c client.Client) {
 			if changed := content != before[name]; changed == slices.Contains(permanent, name) {
 				return fmt.Sprintf("%s was changed: %t", name, changed)
 			}
+		}
+		return ""
+	})
+}
+
+func testPrunesRevisions(t *testing.T, c client.Client) {
+	for i := range keptRevisions + 3 {
+		revision := &v1alpha1.ClusterRevision{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: fmt.Sprintf("v1-37-0-%02d", i), Labels: map[string]string{v1alpha1.LabelCluster: "demo"}},
+			Spec:       v1alpha1.ClusterRevisionSpec{Version: "1.37.0", Images: map[string]string{"etcd": fmt.Sprintf("etcd:%d", i)}},
+		}
+		if err := c.Create(t.Context(), revision); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster := newCluster("demo", "1.37")
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(cluster), cluster); err != nil {
+		t.Fatal(err)
+	}
+	// Something for the controller to look at the cluster for.
+	wake := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"test":"wake"}}}`))
+	if err := c.Patch(t.Context(), cluster, wake); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, cluster, func() string {
+		list := &v1alpha1.ClusterRevisionList{}
+		if err := c.List(t.Context(), list, client.InNamespace("naru-demo")); err != nil {
+			return err.Error()
+		}
+		active := slices.ContainsFunc(list.Items, func(r v1alpha1.ClusterRevision) bool { return r.Name == cluster.Status.Revision })
+		if len(list.Items) != keptRevisions+1 || !active {
+			return fmt.Sprintf("there are %d revisions, with the active one: %t", len(list.Items), active)
 		}
 		return ""
 	})

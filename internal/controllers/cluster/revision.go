@@ -16,8 +16,8 @@ import (
 	"naru.dev/naru/internal/kube/conditions"
 )
 
-// revision activates what the Release of the cluster's version consists of. Where that Release is gone, what is active
-// stays.
+// revision activates what the Release of the cluster's version consists of, and forgets revisions of long ago. Where that
+// Release is gone, what is active stays.
 func (c *Controller) revision(ctx context.Context, s *scope) (next, error) {
 	release := &v1alpha1.Release{}
 	err := c.client.Get(ctx, client.ObjectKey{Name: s.cluster.Spec.Version}, release)
@@ -39,6 +39,9 @@ func (c *Controller) revision(ctx context.Context, s *scope) (next, error) {
 		return fail(s, v1alpha1.ClusterRevisionReady, fmt.Errorf("reading revision %s: %w", wanted.Name, err))
 	}
 	s.use(wanted)
+	if err := c.prune(ctx, s); err != nil {
+		return fail(s, v1alpha1.ClusterRevisionReady, err)
+	}
 	conditions.True(s.cluster, v1alpha1.ClusterRevisionReady, v1alpha1.ReasonReady, "revision "+wanted.Name+" is active")
 	return next{}, nil
 }
