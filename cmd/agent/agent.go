@@ -26,9 +26,9 @@ import (
 const defaultHealthPort = 10247
 
 type flags struct {
-	kubeconfig, node, backend, cluster, services, cniDir, ownNode string
-	healthPort                                                    int
-	verbose                                                       bool
+	kubeconfig, node, backend, cluster, services, cniDir, ownNode, volumes string
+	healthPort                                                             int
+	verbose                                                                bool
 }
 
 // NewAgentCommand returns the command that PID 1 of each node supervises.
@@ -59,6 +59,7 @@ It makes and deletes the volumes of storage class "local" that are on this node.
 	set.StringVar(&f.cniDir, "cni-conf-dir", "/etc/cni/net.d", "directory for the CNI configuration")
 	set.StringVar(&f.ownNode, "own-node-egress", string(policy.OwnNodeAllow),
 		"pods' traffic to their own node: allow always, as Kubernetes documents, or judge by egress policy")
+	set.StringVar(&f.volumes, "volumes", string(volumes.Folders), "what new local volumes are: folders, or disks, which hold no more than is asked for")
 	set.IntVar(&f.healthPort, "health-port", defaultHealthPort, "port of /healthz on 127.0.0.1; 0 for none")
 	set.BoolVarP(&f.verbose, "verbose", "v", false, "log every programmed change")
 	for _, name := range []string{"kubeconfig", "node-name", "cluster-cidr", "service-cidr"} {
@@ -76,6 +77,9 @@ func (f flags) config() (agent.Config, error) {
 	}
 	if config.OwnNode != policy.OwnNodeAllow && config.OwnNode != policy.OwnNodePolicy {
 		return config, fmt.Errorf("--own-node-egress %q is not known; use %s or %s", f.ownNode, policy.OwnNodeAllow, policy.OwnNodePolicy)
+	}
+	if form := volumes.Form(f.volumes); form != volumes.Folders && form != volumes.Disks {
+		return config, fmt.Errorf("--volumes %q is not known; use %s or %s", f.volumes, volumes.Folders, volumes.Disks)
 	}
 	var err error
 	if config.Cluster, err = parseRange("cluster-cidr", f.cluster); err != nil {
@@ -119,7 +123,7 @@ func run(ctx context.Context, config agent.Config, f flags) error {
 	}
 	running, cancel := context.WithCancel(ctx)
 	var local sync.WaitGroup
-	local.Go(func() { volumes.Run(running, client, config.Node, log) })
+	local.Go(func() { volumes.Run(running, client, config.Node, volumes.Form(f.volumes), log) })
 	defer local.Wait()
 	defer cancel() // before it is waited for, also where the network has failed
 	return a.Run(running)

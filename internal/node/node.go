@@ -17,6 +17,7 @@ import (
 
 	"naru.dev/naru/internal/node/nodeconfig"
 	"naru.dev/naru/internal/node/supervise"
+	"naru.dev/naru/internal/node/volumes"
 )
 
 // stageVariable tells the second stage, which lives in the node's own cgroup
@@ -134,6 +135,10 @@ func superviseNode(ctx context.Context, config nodeconfig.Config, seen facts) er
 	defer close(stop)
 	if os.Getpid() == 1 {
 		go children.Reap(stop)
+	}
+	// Before the kubelet, which would give pods what is below. A node without one of its volumes is of more use than none.
+	if err := volumes.Restore(ctx, volumes.Root); err != nil {
+		log.Error("volumes can't be used", "error", err)
 	}
 	supervisor := &supervise.Supervisor{Children: children, LogDir: logDir, Log: log}
 	log.Info("node starts", "name", config.Name, "ip", seen.ip, "cgroupV2", seen.cgroupV2)

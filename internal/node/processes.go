@@ -11,6 +11,7 @@ import (
 
 	"naru.dev/naru/internal/node/nodeconfig"
 	"naru.dev/naru/internal/node/supervise"
+	"naru.dev/naru/internal/node/volumes"
 )
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -50,6 +51,10 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		// A host's pods are tenants' machines and control planes: they may not reach what listens on the host
 		// itself (API server, etcd, kubelet) unless a policy says so.
 		agent.Command = append(agent.Command, "--own-node-egress", "policy")
+	} else {
+		// A cluster's users are strangers to each other and to the machine. What runs on hosts is Naru's own, and etcd,
+		// which keeps to a quota, waits for its disk with every write: docs/design/0005.
+		agent.Command = append(agent.Command, "--volumes", string(volumes.Disks))
 	}
 	if len(config.Bootstrap) > 0 {
 		// Beside the kubelet, not before it: kubeadm waits for the kubelet,

@@ -136,8 +136,8 @@ func testVolume(t *testing.T, w *world, c *cluster) {
 			t.Errorf("the volume holds %q, want %q", got, content)
 		}
 	})
-	t.Run("when a claim is deleted, its volume is reclaimed", func(t *testing.T) {
-		testReclaim(t, w, c)
+	t.Run("when a claim's size is written, there is no more room, and when it is deleted, its volume is reclaimed", func(t *testing.T) {
+		testClaim(t, w, c)
 	})
 }
 
@@ -156,7 +156,7 @@ func storePod(t *testing.T, c *cluster) string {
 	return ""
 }
 
-func testReclaim(t *testing.T, w *world, c *cluster) {
+func testClaim(t *testing.T, w *world, c *cluster) {
 	claim := &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: "scratch"},
 		Spec: corev1.PersistentVolumeClaimSpec{
@@ -176,6 +176,12 @@ func testReclaim(t *testing.T, w *world, c *cluster) {
 	bound, err := c.kube.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), claim.Name, metav1.GetOptions{})
 	if err != nil || bound.Spec.VolumeName == "" {
 		t.Fatalf("the claim is not bound: %v", err)
+	}
+	if said, err := w.shell(t.Context(), c, user.Name, "dd if=/dev/zero of=/data/much bs=1M count=64 2>&1"); err == nil || !strings.Contains(said, "No space left") {
+		t.Errorf("64 MiB were written to a claim of 10 MiB: %s, %v", said, err)
+	}
+	if said, err := w.shell(t.Context(), c, user.Name, "rm /data/much && dd if=/dev/zero of=/data/some bs=1M count=4 2>&1"); err != nil {
+		t.Errorf("when a full volume was cleared, 4 MiB of its 10 can't be written: %s, %v", said, err)
 	}
 	w.kubectl(t, c, "delete", "pod/scratch", "pvc/scratch")
 	eventually(t, "the volume to be gone", time.Minute, func(ctx context.Context) error {

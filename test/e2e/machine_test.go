@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type footprint struct {
 	cgroups   []string
 	ports     []int
 	inotify   string
+	loops     []string // files that are loop devices, which are the whole machine's
 }
 
 const inotifySysctl = "/proc/sys/fs/inotify/max_user_instances"
@@ -51,6 +53,7 @@ func takeFootprint(t *testing.T, ports ...int) footprint {
 		t.Fatal(err)
 	}
 	f.inotify = strings.TrimSpace(string(value))
+	f.loops = loopDevices(t)
 	return f
 }
 
@@ -63,6 +66,26 @@ func (f footprint) requireNone(t *testing.T, before footprint) {
 	if f.inotify != before.inotify {
 		t.Errorf("%s is %s, want %s as before", inotifySysctl, f.inotify, before.inotify)
 	}
+	if !slices.Equal(f.loops, before.loops) {
+		t.Errorf("loop devices are %v, want %v as before", f.loops, before.loops)
+	}
+}
+
+// loopDevices lists what `losetup -a` does: devices and their files.
+func loopDevices(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, name := range names {
+		// One that was let go of meanwhile has none.
+		if file, err := os.ReadFile(name); err == nil {
+			found = append(found, strings.Split(name, "/")[3]+" "+strings.TrimSpace(string(file)))
+		}
+	}
+	return found
 }
 
 func exists(path string) bool {

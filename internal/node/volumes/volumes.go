@@ -1,5 +1,5 @@
 // Package volumes makes the volumes of claims whose pod the scheduler has put on this node: each is a folder below one
-// root, bound to its node. It runs on every node beside the agent, as CSI provisioners do that are deployed with
+// root, or a disk that is mounted there, bound to its node. It runs on every node beside the agent, as CSI provisioners do that are deployed with
 // --node-deployment (https://github.com/kubernetes-csi/external-provisioner#deployment-on-each-node): no helper pod has
 // to start before a folder exists.
 package volumes
@@ -38,15 +38,26 @@ const (
 // ErrForeign says that a volume's folder is not one that this package makes: it is not touched.
 var ErrForeign = errors.New("the volume is not a folder of its own below the root") //nolint:gochecknoglobals // sentinel
 
-// Run makes and deletes this node's volumes until ctx ends.
-func Run(ctx context.Context, client kubernetes.Interface, node string, log *slog.Logger) {
-	(&local{client: client, node: node, root: Root, log: log}).run(ctx)
+// Form is what a volume is on its node.
+type Form string
+
+const (
+	// Folders can grow to what the node's disk has.
+	Folders Form = "folders"
+	// Disks can't hold more than their claim asks for.
+	Disks Form = "disks"
+)
+
+// Run makes and deletes this node's volumes until ctx ends. New ones are of the given form.
+func Run(ctx context.Context, client kubernetes.Interface, node string, form Form, log *slog.Logger) {
+	(&local{client: client, node: node, form: form, root: Root, log: log}).run(ctx)
 }
 
 // local is the volumes of one node.
 type local struct {
 	client     kubernetes.Interface
 	node, root string
+	form       Form
 	log        *slog.Logger
 }
 
@@ -72,13 +83,19 @@ func (l *local) ShouldProvision(_ context.Context, claim *corev1.PersistentVolum
 	return claim.Annotations[selectedNode] == l.node
 }
 
-// Provision makes the folder. It belongs to nobody, because a pod that runs as a user of its own names no group that the
-// kubelet could give it to.
-func (l *local) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+// Provision makes the volume. Its folder belongs to nobody, because a pod that runs as a user of its own names no group
+// that the kubelet could give it to.
+func (l *local) Provision(ctx context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	if err := check(options.PVC); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
 	path := filepath.Join(l.root, folder(options.PVName, options.PVC))
+	if l.form == Disks {
+		if err := makeDisk(ctx, path, options.PVC.Spec.Resources.Requests.Storage().Value()); err != nil {
+			return nil, controller.ProvisioningFinished, err
+		}
+		return volume(options, path, l.node), controller.ProvisioningFinished, nil
+	}
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("making the volume's folder: %w", err)
 	}
@@ -105,13 +122,16 @@ func (l *local) ShouldDelete(ctx context.Context, volume *corev1.PersistentVolum
 	return apierrors.IsNotFound(err)
 }
 
-// Delete removes the folder and what is in it.
+// Delete removes the volume, whatever its form, and what is in it.
 func (l *local) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
 	if nodeOf(volume) != l.node {
 		return nil
 	}
 	if volume.Spec.Local == nil || filepath.Dir(filepath.Clean(volume.Spec.Local.Path)) != l.root {
 		return fmt.Errorf("deleting volume %s: %w", volume.Name, ErrForeign)
+	}
+	if err := dropDisk(volume.Spec.Local.Path); err != nil {
+		return fmt.Errorf("deleting volume %s: %w", volume.Name, err)
 	}
 	if err := os.RemoveAll(volume.Spec.Local.Path); err != nil {
 		return fmt.Errorf("deleting the folder of volume %s: %w", volume.Name, err)
