@@ -1,5 +1,6 @@
-// Package install renders what Naru needs in a hosting cluster beside its kinds: the controller, the server of
-// the EKS API, the rights they have, and the policies that answer before anything is written.
+// Package install renders what Naru needs in any hosting cluster beside its kinds: the controller, the server of
+// the EKS API, the rights they have, and the policies that answer before anything is written. It knows nothing of how
+// the hosting cluster came about; package standalone/base adds what the embedded one needs.
 package install
 
 import (

@@ -1,6 +1,7 @@
-// Package base is what Naru installs into a hosting cluster, one that `naru up`
-// booted or one that was there: kinds, storage, the registry, the controller
-// and the release.
+// Package base is what the embedded hosting cluster gets. Around package
+// install, which any hosting cluster gets, it has what one on a single machine
+// lacks: a storage class, a registry with credentials in the state folder and
+// a published port, and the release that was built here.
 package base
 
 import (
