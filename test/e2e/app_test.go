@@ -31,6 +31,7 @@ func testApplication(t *testing.T, w *world) {
 	t.Run("network", func(t *testing.T) { testNetwork(t, w, c, clients) })
 	t.Run("volume", func(t *testing.T) { testVolume(t, w, c) })
 	t.Run("policy", func(t *testing.T) { testPolicy(t, w, c, clients[0]) })
+	t.Run("images", func(t *testing.T) { testImages(t, w, c) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, w, c, clients[0]) })
 	t.Run("konnectivity", func(t *testing.T) { testKonnectivity(t, w, c) })
 	t.Run("autoscaler", func(t *testing.T) { testAutoscaler(t, w, c, clients[0]) })
