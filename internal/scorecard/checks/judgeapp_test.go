@@ -25,7 +25,7 @@ func deployJudgements() []judgement {
 		Few:  append(replies("stable", 60, "a", "b", "c"), replies("canary", 20, "d")...),
 		Even: append(replies("stable", 40, "a", "b"), replies("canary", 40, "d", "e")...), Promoted: replies("canary", 20, "d", "e"),
 	}
-	pushed := images{Content: [2]string{"one", "two"}, Digest: [2]string{"sha256:1", "sha256:2"}, Ran: [3]string{"one", "two", "one"}, Revisions: []string{"1: a", "2: b"}}
+	pushed := images{Content: [2]string{"one", "two"}, Digest: [2]string{"sha256:1", "sha256:2"}, Ran: [3]string{"one", "two", "one"}, Revisions: []string{"1: a", "2: b"}, Deleted: true}
 	stale := but(pushed, func(o *images) { o.Ran = [3]string{"one", "one", "one"} })
 	same := but(pushed, func(o *images) { o.Digest[1] = o.Digest[0] })
 	return []judgement{
@@ -60,7 +60,10 @@ func deployJudgements() []judgement {
 			"when shares do not follow the number of pods": {but(shared, func(o *shares) { o.Even = replies("stable", 80, "a") }).weighted(), 0},
 		}},
 		{"A08", pushed.service(), 2, map[string]worth{"when clusters do not pull what was pushed": {stale.service(), 1}}},
-		{"A09", pushed.management(), 0.5, map[string]worth{"when the second version is not listed as another": {same.management(), 0}}},
+		{"A09", pushed.management(), 0.75, map[string]worth{
+			"when the second version is not listed as another": {same.management(), 0.25},
+			"when a deleted tag is still listed":               {but(pushed, func(o *images) { o.Deleted = false }).management(), 0.5},
+		}},
 		{"A12", pushed.versions(), 3, map[string]worth{"when an old version runs": {stale.versions(), 1}, "when versions are one image": {same.versions(), 2}}},
 	}
 }

@@ -35,7 +35,9 @@ type images struct {
 	Ran [3]string
 	// Revisions are the images that the deployment's history names.
 	Revisions []string
-	Took      time.Duration
+	// Deleted tells that the second was deleted, is not listed any more, and the first still is.
+	Deleted bool
+	Took    time.Duration
 }
 
 // repository is where the evaluation pushes to; Close takes its tags away.
@@ -76,6 +78,13 @@ func (o *images) observe(ctx context.Context, lab *Lab, p *project) error {
 		o.Revisions = append(o.Revisions, set.Annotations[revisionAnnotation]+": "+set.Spec.Template.Spec.Containers[0].Image)
 	}
 	p.log.Add("rollout history deployment/image", strings.Join(o.Revisions, ", "))
+	if _, err := platform.naru(ctx, p.log, "image", "delete", fmt.Sprintf("%s:2", repository)); err != nil {
+		return err
+	}
+	if listed, err = platform.naru(ctx, p.log, "image", "list", "-o", "json"); err != nil {
+		return err
+	}
+	o.Deleted = digestIn(listed.Stdout, references[1]) == "" && digestIn(listed.Stdout, references[0]) == o.Digest[0]
 	return nil
 }
 
@@ -156,7 +165,8 @@ func (o images) service() []scorecard.Claim {
 func (o images) management() []scorecard.Claim {
 	return []scorecard.Claim{
 		claim(0.5, text("A repository is made by the first push, and its tags are listed with digest and size", "첫 푸시로 저장소가 만들어지고, 태그가 다이제스트·크기와 함께 조회된다"), o.listed(), "%q", o.Digest),
-		missing(0.5, text("Deleting tags, and rules of how long they are kept", "태그 삭제와 보존 규칙")),
+		claim(0.25, text("A tag is deleted, and others stay", "태그를 삭제하면 다른 태그는 남는다"), o.Deleted, "%t", o.Deleted),
+		missing(0.25, text("Rules of how long tags are kept", "태그 보존 규칙")),
 	}
 }
 
