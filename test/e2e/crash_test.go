@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"naru.dev/naru/internal/standalone/cgroup"
@@ -33,15 +34,21 @@ func testCrash(t *testing.T, w *world) {
 	killEverything(t)
 	begin := time.Now()
 	w.naru(t, "up")
-	w.awaitReady(t, haCluster)
-	t.Logf("back %.1fs after up was run", time.Since(begin).Seconds())
 	t.Run("when everything crashed, an acknowledged write is there", func(t *testing.T) {
-		// Before any new Service lookups: the cluster has its old port.
-		found, err := c.kube.CoreV1().ConfigMaps("default").Get(t.Context(), marker.Name, metav1.GetOptions{})
-		if err != nil || found.Data["content"] != content {
-			t.Errorf("got %v, %v", found, err)
-		}
+		// Ready may be what was seen before the crash; an answer is of now. The cluster has its old port.
+		eventually(t, "an answer of the cluster", 3*time.Minute, func(ctx context.Context) error {
+			found, err := c.kube.CoreV1().ConfigMaps("default").Get(ctx, marker.Name, metav1.GetOptions{})
+			if err == nil && found.Data["content"] != content {
+				t.Fatalf("it is %v", found.Data)
+			}
+			if apierrors.IsNotFound(err) {
+				t.Fatal(err)
+			}
+			return err
+		})
+		t.Logf("back %.1fs after up was run", time.Since(begin).Seconds())
 	})
+	w.awaitReady(t, haCluster)
 	t.Run("when everything crashed, nodes, application and volume come back", func(t *testing.T) {
 		eventually(t, "nodes", 4*time.Minute, c.wantNodes(2))
 		w.kubectl(t, c, "rollout", "status", "deployment/hello", "deployment/hello-store", "--timeout", "240s")
