@@ -15,6 +15,7 @@ import (
 	"naru.dev/naru/cmd/agent"
 	"naru.dev/naru/cmd/api"
 	"naru.dev/naru/cmd/apply"
+	"naru.dev/naru/cmd/authenticator"
 	"naru.dev/naru/cmd/configureaws"
 	"naru.dev/naru/cmd/controller"
 	"naru.dev/naru/cmd/create"
@@ -96,6 +97,7 @@ func NewRootCommand() *cobra.Command {
 		versioncmd.New(version),
 		whoami.New(),
 		agent.NewAgentCommand(),
+		authenticator.New(),
 		release.NewReleaseCommand(),
 		controller.NewControllerCommand(),
 		daemon.New(),

@@ -69,3 +69,18 @@ func ParseProviderID(id string) (cluster, machine string, ok bool) {
 	}
 	return cluster, machine, true
 }
+
+// Secrets in SystemNamespace by which the authenticator and the API servers of clusters know each other.
+const (
+	// SecretAuthenticatorCA holds the authority that signs both ends' certificates, and its key. The controller makes it.
+	SecretAuthenticatorCA = "naru-authenticator-ca"
+	// SecretAuthenticator holds the authenticator's own certificate and key, and, as ca.crt, the authority's certificate.
+	SecretAuthenticator = "naru-authenticator-tls"
+)
+
+// AuthenticatorHost is the name in the authenticator's certificate.
+const AuthenticatorHost = "naru-authenticator." + SystemNamespace + ".svc"
+
+// AuthenticatorClient is the name in the certificate that a cluster's API servers show the authenticator. It
+// answers whoever has it for that cluster, and for no other.
+func AuthenticatorClient(cluster string) string { return "naru:apiserver:" + cluster }

@@ -11,13 +11,13 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/cmd/flags"
 	"naru.dev/naru/internal/controllers"
 	"naru.dev/naru/internal/controllers/cluster"
 )
@@ -28,7 +28,7 @@ const (
 	leaseDuration, renewDeadline, retryPeriod = 15 * time.Second, 10 * time.Second, 2 * time.Second
 )
 
-type flags struct {
+type options struct {
 	kubeconfig, metrics, health string
 	leaderElection, verbose     bool
 	settings                    cluster.Settings
@@ -36,7 +36,7 @@ type flags struct {
 
 // NewControllerCommand returns the command that the Deployment naru-controller runs.
 func NewControllerCommand() *cobra.Command {
-	f := flags{settings: cluster.DefaultSettings()}
+	o := options{settings: cluster.DefaultSettings()}
 	cmd := &cobra.Command{
 		Use:   "controller",
 		Short: "Run Naru's controllers, which make clusters and their machines",
@@ -44,39 +44,41 @@ func NewControllerCommand() *cobra.Command {
 take over.`,
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
+		RunE:   func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	set := cmd.Flags()
-	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the hosting cluster; empty: the pod's own service account")
-	set.StringVar(&f.metrics, "metrics-address", ":8080", "where metrics are served; 0: nowhere")
-	set.StringVar(&f.health, "health-address", ":8081", "where /healthz and /readyz are served")
-	set.BoolVar(&f.leaderElection, "leader-election", true, "let one of several controllers work at a time")
-	set.BoolVarP(&f.verbose, "verbose", "v", false, "log every step")
-	set.StringVar(&f.settings.HostingPods, "hosting-pod-cidr", f.settings.HostingPods, "pod range of the hosting cluster")
-	set.StringVar(&f.settings.HostingServices, "hosting-service-cidr", f.settings.HostingServices, "service range of the hosting cluster")
-	set.StringVar(&f.settings.HostingDNS, "hosting-dns", f.settings.HostingDNS, "address of the hosting cluster's DNS")
-	set.StringVar(&f.settings.Registry, "registry", f.settings.Registry, "address of Naru's registry in the hosting cluster")
-	set.Int32Var(&f.settings.FirstPort, "first-port", f.settings.FirstPort, "lowest port on 127.0.0.1 for a cluster's API")
+	set.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of the hosting cluster; empty: the pod's own service account")
+	set.StringVar(&o.metrics, "metrics-address", ":8080", "where metrics are served; 0: nowhere")
+	set.StringVar(&o.health, "health-address", ":8081", "where /healthz and /readyz are served")
+	set.BoolVar(&o.leaderElection, "leader-election", true, "let one of several controllers work at a time")
+	set.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
+	set.StringVar(&o.settings.HostingPods, "hosting-pod-cidr", o.settings.HostingPods, "pod range of the hosting cluster")
+	set.StringVar(&o.settings.HostingServices, "hosting-service-cidr", o.settings.HostingServices, "service range of the hosting cluster")
+	set.StringVar(&o.settings.HostingDNS, "hosting-dns", o.settings.HostingDNS, "address of the hosting cluster's DNS")
+	set.StringVar(&o.settings.Registry, "registry", o.settings.Registry, "address of Naru's registry in the hosting cluster")
+	set.StringVar(&o.settings.Authenticator, "authenticator", o.settings.Authenticator, "address of Naru's authenticator in the hosting cluster")
+	set.Int32Var(&o.settings.FirstPort, "first-port", o.settings.FirstPort, "lowest port on 127.0.0.1 for a cluster's API")
 	return cmd
 }
 
-func run(ctx context.Context, f flags) error {
+func run(ctx context.Context, o options) error {
 	level := slog.LevelInfo
-	if f.verbose {
+	if o.verbose {
 		level = slog.LevelDebug
 	}
 	logger := logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
-	config, err := connect(f.kubeconfig)
+	config, err := flags.Connect(o.kubeconfig)
 	if err != nil {
 		return err
 	}
-	manager, err := newManager(config, f)
+	config.QPS, config.Burst = qps, burst
+	manager, err := newManager(config, o)
 	if err != nil {
 		return err
 	}
-	if err := controllers.Add(ctx, manager, f.settings); err != nil {
+	if err := controllers.Add(ctx, manager, o.settings); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -85,19 +87,7 @@ func run(ctx context.Context, f flags) error {
 	return nil
 }
 
-func connect(kubeconfig string) (*rest.Config, error) {
-	config, err := rest.InClusterConfig()
-	if kubeconfig != "" {
-		config, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the hosting cluster (outside of it, name one with --kubeconfig): %w", err)
-	}
-	config.QPS, config.Burst = qps, burst
-	return config, nil
-}
-
-func newManager(config *rest.Config, f flags) (ctrl.Manager, error) {
+func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	scheme, err := controllers.NewScheme()
 	if err != nil {
 		return nil, err
@@ -106,9 +96,9 @@ func newManager(config *rest.Config, f flags) (ctrl.Manager, error) {
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         controllers.CacheOptions(),
-		Metrics:                       server.Options{BindAddress: f.metrics},
-		HealthProbeBindAddress:        f.health,
-		LeaderElection:                f.leaderElection,
+		Metrics:                       server.Options{BindAddress: o.metrics},
+		HealthProbeBindAddress:        o.health,
+		LeaderElection:                o.leaderElection,
 		LeaderElectionID:              "naru-controller",
 		LeaderElectionNamespace:       v1alpha1.SystemNamespace,
 		LeaderElectionReleaseOnCancel: true,

@@ -19,6 +19,7 @@ import (
 	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controllers/authenticator"
 	"naru.dev/naru/internal/controllers/cluster"
 	"naru.dev/naru/internal/controllers/csr"
 	"naru.dev/naru/internal/controllers/machine"
@@ -66,6 +67,9 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 		return fmt.Errorf("watching managed clusters: %w", err)
 	}
 	add := map[string]func() error{
+		"authenticator": func() error {
+			return authenticator.NewController(hosting, manager.GetAPIReader(), settings.Authenticator, clock).SetupWithManager(manager)
+		},
 		"cluster": func() error {
 			return cluster.NewController(hosting, manager.GetAPIReader(), tenants, settings, clock).SetupWithManager(manager)
 		},

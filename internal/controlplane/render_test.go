@@ -30,13 +30,14 @@ func scope(replicas int32) component.Scope {
 		Replicas: replicas, APIServers: replicas, EtcdReplicas: replicas, EtcdServers: replicas,
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", FrontAddress: "100.65.1.2", Port: 6443,
 		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16", HostingDNS: "100.65.0.10", Registry: "100.65.0.20",
+		Authenticator: "100.65.0.21", AuthenticatorCA: "authority\n",
 		Images: map[string]string{}, Hashes: map[string]string{},
 	}
 	for _, image := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "haproxy", "naru", "coredns",
 		"konnectivity-server", "konnectivity-agent", "metrics-server"} {
 		s.Images[image] = "registry.naru.local/" + image + ":v1"
 	}
-	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server",
+	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server", "apiserver-authenticator-client",
 		"kubeconfig-controller-manager", "kubeconfig-scheduler", "kubeconfig-karpenter"} {
 		s.Hashes[secret] = "hash of " + secret
 	}

@@ -1,6 +1,7 @@
 // Package install renders what Naru needs in any hosting cluster beside its kinds: the controller, the server of
-// the EKS API, the rights they have, and the policies that answer before anything is written. It knows nothing of how
-// the hosting cluster came about; package standalone/base adds what the embedded one needs.
+// the EKS API, the authenticator that the API servers of clusters ask, the rights they have, and the policies that answer
+// before anything is written. It knows nothing of how the hosting cluster came about; package standalone/base adds what the
+// embedded one needs.
 package install
 
 import (
@@ -25,6 +26,8 @@ type Data struct {
 	Replicas int
 	// ServerPort on the machine's loopback address is where users reach the EKS API.
 	ServerPort int
+	// Authenticator is the address, in the hosting cluster's service range, that the API servers of clusters ask.
+	Authenticator string
 }
 
 // Render returns all objects in the order in which they are to be applied, after the CustomResourceDefinitions. The

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controllers/authenticator"
 	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/install"
 	"naru.dev/naru/internal/kube/apply"
@@ -52,6 +53,10 @@ func start(t *testing.T) client.Client {
 	}
 	prepare(t, direct)
 	settings := DefaultSettings()
+	certificates := authenticator.NewController(manager.GetClient(), manager.GetAPIReader(), settings.Authenticator, clock.RealClock{})
+	if err := certificates.SetupWithManager(manager); err != nil {
+		t.Fatal(err)
+	}
 	c := NewController(manager.GetClient(), manager.GetAPIReader(), tenant.New(manager.GetClient(), scheme), settings, clock.RealClock{})
 	if err := c.SetupWithManager(manager); err != nil {
 		t.Fatal(err)
@@ -74,7 +79,7 @@ func prepare(t *testing.T, c client.Client) {
 	if err := c.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := install.Render(install.Data{Image: "registry.naru.local/naru:test", Replicas: 1})
+	objects, err := install.Render(install.Data{Image: "registry.naru.local/naru:test", Replicas: 1, Authenticator: "10.0.0.21"})
 	if err != nil {
 		t.Fatal(err)
 	}

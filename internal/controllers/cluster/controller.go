@@ -37,9 +37,10 @@ type Settings struct {
 	// HostingPods and HostingServices are its ranges.
 	HostingPods     string
 	HostingServices string
-	// HostingDNS and Registry are addresses of Services in it.
-	HostingDNS string
-	Registry   string
+	// HostingDNS, Registry and Authenticator are addresses of Services in it.
+	HostingDNS    string
+	Registry      string
+	Authenticator string
 	// FirstPort on 127.0.0.1 that a cluster may be published at.
 	FirstPort int32
 }
@@ -48,7 +49,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16",
-		HostingDNS: "100.65.0.10", Registry: "100.65.0.20", FirstPort: 6443,
+		HostingDNS: "100.65.0.10", Registry: "100.65.0.20", Authenticator: "100.65.0.21", FirstPort: 6443,
 	}
 }
 

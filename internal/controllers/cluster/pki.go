@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,11 @@ func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
 	asked, ignored := renewalAsked(s.cluster)
 	layout.Asked = asked
 	have, due, err := c.secrets(ctx, s, layout)
+	var waiting *waitingError
+	if errors.As(err, &waiting) {
+		conditions.False(s.cluster, v1alpha1.ClusterPKIReady, v1alpha1.ReasonWaiting, waiting.Error())
+		return next{stop: true, after: soon}, nil
+	}
 	if err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
@@ -89,12 +95,27 @@ func (c *Controller) secrets(ctx context.Context, s *scope, layout pki.Layout) (
 	return have, due, nil
 }
 
+// waitingError says that Naru's own authority is not there yet: another controller makes it when it starts.
+type waitingError struct{}
+
+func (*waitingError) Error() string {
+	return "Secret " + v1alpha1.SecretAuthenticatorCA + " is not there yet"
+}
+
+// readSecrets returns a cluster's Secrets, and Naru's authority for the authenticator. Errors: *waitingError.
 func readSecrets(ctx context.Context, reader client.Reader, namespace string) (pki.Secrets, error) {
+	authority := &corev1.Secret{}
+	err := reader.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: v1alpha1.SecretAuthenticatorCA}, authority)
+	if apierrors.IsNotFound(err) {
+		return nil, &waitingError{}
+	} else if err != nil {
+		return nil, fmt.Errorf("reading the authenticator's authority: %w", err)
+	}
 	list := &corev1.SecretList{}
 	if err := reader.List(ctx, list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelCluster}); err != nil {
 		return nil, fmt.Errorf("listing the cluster's secrets: %w", err)
 	}
-	have := pki.Secrets{}
+	have := pki.Secrets{pki.AuthenticatorCA: authority.Data}
 	for i := range list.Items {
 		have[list.Items[i].Name] = list.Items[i].Data
 	}
@@ -140,6 +161,7 @@ func (s *scope) keep(have pki.Secrets) error {
 	for _, name := range []string{pki.CA, pki.EtcdCA} {
 		s.authorities[name] = have.Material(name)
 	}
+	s.render.AuthenticatorCA = string(have.Material(pki.AuthenticatorCA).Certificate)
 	s.cluster.Status.Endpoint.CertificateAuthority = s.authorities[pki.CA].Certificate
 	return nil
 }

@@ -38,7 +38,7 @@ func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
 			ControllerManager: cluster.Spec.ControlPlane.ControllerManager,
 			PodCIDR:           cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
 			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
-			HostingDNS: settings.HostingDNS, Registry: settings.Registry,
+			HostingDNS: settings.HostingDNS, Registry: settings.Registry, Authenticator: settings.Authenticator,
 			Hashes: map[string]string{},
 		},
 	}

@@ -45,6 +45,9 @@ type Scope struct {
 	// HostingDNS and Registry are addresses of Services in the hosting cluster.
 	HostingDNS string
 	Registry   string
+	// Authenticator is the address of the webhooks that API servers ask, AuthenticatorCA the PEM of who signed its certificate.
+	Authenticator   string
+	AuthenticatorCA string
 	// Hashes maps the name of a Secret to a hash of its content.
 	Hashes map[string]string
 }
@@ -108,6 +111,12 @@ func text(ip net.IP, err error) (string, error) {
 	}
 	return ip.String(), nil
 }
+
+// Webhooks are the authenticator's, by the last part of their paths.
+func (s Scope) Webhooks() []string { return []string{"authenticate", "authorize"} }
+
+// AuthenticatorHost is the name in the authenticator's certificate.
+func (s Scope) AuthenticatorHost() string { return v1alpha1.AuthenticatorHost }
 
 // SystemNamespace is Naru's own namespace.
 func (s Scope) SystemNamespace() string { return v1alpha1.SystemNamespace }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"naru.dev/naru/api/v1alpha1"
 )
 
 // Names of the authorities' Secrets.
@@ -14,6 +16,11 @@ const (
 	FrontProxyCA   = "front-proxy-ca"
 	KonnectivityCA = "konnectivity-ca"
 )
+
+// AuthenticatorCA is the authority that is not the cluster's own but Naru's: Plan finds it among the Secrets
+// under this name, and never makes it. A cluster's own authority would not do: who may sign requests for certificates in a
+// cluster chooses the names in them.
+const AuthenticatorCA = "authenticator-ca"
 
 // Names of Secrets that are neither a certificate nor a kubeconfig.
 const (
@@ -124,6 +131,7 @@ func certificates(in Input, front, service net.IP) []Certificate {
 		}},
 		{"apiserver-kubelet-client", CA, Leaf{CommonName: "kube-apiserver-kubelet-client", Usage: Client}},
 		{"apiserver-etcd-client", EtcdCA, Leaf{CommonName: "kube-apiserver", Usage: Client}},
+		{"apiserver-authenticator-client", AuthenticatorCA, Leaf{CommonName: v1alpha1.AuthenticatorClient(in.Cluster), Usage: Client}},
 		{ControllerEtcdClient, EtcdCA, Leaf{CommonName: "naru:controller", Usage: Client}},
 		// etcd's gateway is a client of its own server, hence both usages.
 		{"etcd-server", EtcdCA, Leaf{CommonName: "etcd", DNSNames: etcdNames, IPs: []net.IP{loopback}, Usage: Server | Client}},

@@ -22,6 +22,13 @@ func layout(t *testing.T) Layout {
 // carryOut makes what is planned and returns the names of it.
 func carryOut(t *testing.T, l Layout, have Secrets, now time.Time) []string {
 	t.Helper()
+	if len(have[AuthenticatorCA]) == 0 {
+		authority, err := NewCA("naru:authenticator", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have[AuthenticatorCA] = map[string][]byte{CertificateKey: authority.Certificate, PrivateKey: authority.Key}
+	}
 	steps, _ := l.Plan(have, now)
 	var names []string
 	for _, step := range steps {
@@ -109,6 +116,7 @@ func TestCertificatesServe(t *testing.T) {
 		"when a member dials another, it accepts it":                       {"etcd-peer", EtcdCA, "etcd-2.etcd.naru-demo.svc.cluster.local", x509.ExtKeyUsageServerAuth},
 		"when an API server dials a member, the member accepts it":         {"apiserver-etcd-client", EtcdCA, "", x509.ExtKeyUsageClientAuth},
 		"when an agent dials a konnectivity server, the server accepts it": {"konnectivity-agent", KonnectivityCA, "", x509.ExtKeyUsageClientAuth},
+		"when an API server asks the authenticator, that accepts it":       {"apiserver-authenticator-client", AuthenticatorCA, "", x509.ExtKeyUsageClientAuth},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -261,7 +261,7 @@ func furnish(t *testing.T, c client.Client) {
 // grant gives the server the rights that it is installed with, and no others.
 func grant(t *testing.T, c client.Client) {
 	t.Helper()
-	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 1})
+	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 1, Authenticator: "10.0.0.21"})
 	if err != nil {
 		t.Fatal(err)
 	}

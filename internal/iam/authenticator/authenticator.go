@@ -37,13 +37,18 @@ var clusterName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
 // Path is the root of a cluster's webhooks, which are token.AuthenticatePath and token.AuthorizePath below it.
 func Path(cluster string) string { return "/clusters/" + cluster }
 
-// NewHandler serves the webhooks of all clusters. A token is good for the cluster in its path only, as its signature says.
+// NewHandler serves the webhooks of all clusters. A token is good for the cluster in its path only, as its signature says,
+// and only who shows the certificate of that cluster's API servers is answered; that it is a good one the TLS server has checked.
 func NewHandler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /clusters/{cluster}/{webhook}", func(w http.ResponseWriter, r *http.Request) {
 		cluster := r.PathValue("cluster")
 		if !clusterName.MatchString(cluster) {
 			http.NotFound(w, r)
+			return
+		}
+		if !shows(r, v1alpha1.AuthenticatorClient(cluster)) {
+			http.Error(w, "the certificate is not that of this cluster's API servers", http.StatusForbidden)
 			return
 		}
 		hook := &token.Webhook{
@@ -53,6 +58,11 @@ func NewHandler(o Options) http.Handler {
 		http.StripPrefix(Path(cluster), hook.Handler()).ServeHTTP(w, r)
 	})
 	return mux
+}
+
+// shows tells whether a request came with a certificate of that name.
+func shows(r *http.Request, name string) bool {
+	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && r.TLS.PeerCertificates[0].Subject.CommonName == name
 }
 
 // entries are those of one cluster.

@@ -1,6 +1,9 @@
 package authenticator
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"net/http/httptest"
 	"strings"
@@ -57,7 +60,8 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, client: c, store: s, key: key}
 }
 
-func (w *world) post(path string, review any) (int, string) {
+// post asks as the API servers of a cluster do.
+func (w *world) post(cluster, path string, review any) (int, string) {
 	w.t.Helper()
 	owner, err := bootstrap.Load(w.t.Context(), w.client)
 	if err != nil {
@@ -71,9 +75,13 @@ func (w *world) post(path string, review any) (int, string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	answer := httptest.NewRecorder()
+	answer, request := httptest.NewRecorder(), httptest.NewRequest("POST", path, strings.NewReader(string(body)))
+	request.TLS = &tls.ConnectionState{}
+	if cluster != "" {
+		request.TLS.PeerCertificates = []*x509.Certificate{{Subject: pkix.Name{CommonName: v1alpha1.AuthenticatorClient(cluster)}}}
+	}
 	NewHandler(Options{Entries: w.client, Credentials: access, Now: time.Now, Report: func(err error) { w.t.Error(err) }}).
-		ServeHTTP(answer, httptest.NewRequest("POST", path, strings.NewReader(string(body))))
+		ServeHTTP(answer, request)
 	return answer.Code, answer.Body.String()
 }
 
@@ -83,8 +91,12 @@ func (w *world) review(cluster, forCluster string) (int, string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.post(Path(cluster)+token.AuthenticatePath, authenticationv1.TokenReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"}, Spec: authenticationv1.TokenReviewSpec{Token: text}})
+	return w.post(cluster, Path(cluster)+token.AuthenticatePath, tokenReview(text))
+}
+
+func tokenReview(text string) authenticationv1.TokenReview {
+	return authenticationv1.TokenReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"}, Spec: authenticationv1.TokenReviewSpec{Token: text}}
 }
 
 func TestAuthenticate(t *testing.T) {
@@ -105,6 +117,15 @@ func TestAuthenticate(t *testing.T) {
 			t.Error(code)
 		}
 	})
+	for _, stranger := range []string{"", "test", "prod2"} {
+		t.Run("when the API servers of cluster "+stranger+" ask for another, they are refused", func(t *testing.T) {
+			for _, path := range []string{token.AuthenticatePath, token.AuthorizePath} {
+				if code, body := w.post(stranger, Path("prod")+path, tokenReview("x")); code != 403 {
+					t.Errorf("%d %s", code, body)
+				}
+			}
+		})
+	}
 	t.Run("when the key is deleted, its tokens stop working", func(t *testing.T) {
 		if err := w.store.Keys.Delete(t.Context(), w.key.ID); err != nil {
 			t.Fatal(err)
@@ -118,10 +139,10 @@ func TestAuthenticate(t *testing.T) {
 func TestAuthorize(t *testing.T) {
 	w := newWorld(t)
 	for namespace, want := range map[string]bool{"team-a": true, "kube-system": false, "": false} {
-		code, body := w.post(Path("prod")+token.AuthorizePath, authorizationv1.SubjectAccessReview{
+		code, body := w.post("prod", Path("prod")+token.AuthorizePath, authorizationv1.SubjectAccessReview{
 			TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview"},
 			Spec: authorizationv1.SubjectAccessReviewSpec{UID: "aws-iam-authenticator:111122223333:AIDA", Extra: map[string]authorizationv1.ExtraValue{
-				"canonicalArn": {"arn:aws:iam::111122223333:user/admin"}}, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods", Namespace: namespace}}})
+				"canonicalArn": {"arn:aws:iam::111122223333:user/admin"}, "accessKeyId": {w.key.ID}}, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods", Namespace: namespace}}})
 		if code != 200 || strings.Contains(body, `"allowed":true`) != want {
 			t.Errorf("namespace %q: %d %s", namespace, code, body)
 		}

@@ -283,9 +283,9 @@ func TestTokenReview(t *testing.T) {
 
 func TestSubjectAccessReview(t *testing.T) {
 	hook := &Webhook{newVerifier(), entries{}, func(error) {}}
-	review := func(uid, principal, namespace string) authorizationv1.SubjectAccessReview {
+	review := func(uid, principal, namespace, key string) authorizationv1.SubjectAccessReview {
 		return authorizationv1.SubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview"},
-			Spec: authorizationv1.SubjectAccessReviewSpec{UID: uid, Extra: map[string]authorizationv1.ExtraValue{"canonicalArn": {principal}},
+			Spec: authorizationv1.SubjectAccessReviewSpec{UID: uid, Extra: map[string]authorizationv1.ExtraValue{"canonicalArn": {principal}, "accessKeyId": {key}},
 				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods", Namespace: namespace}}}
 	}
 	uid := "aws-iam-authenticator:111122223333:AROAEXAMPLE"
@@ -294,10 +294,11 @@ func TestSubjectAccessReview(t *testing.T) {
 		review authorizationv1.SubjectAccessReview
 		want   bool
 	}{
-		{"when a policy allows it, it says which", review(uid, dev().Principal, "team-a"), true},
-		{"when none does, it has no opinion", review(uid, dev().Principal, "kube-system"), false},
-		{"when the principal has no entry, it has no opinion", review(uid, "arn:aws:iam::1:user/x", "team-a"), false},
-		{"when somebody else says so, it has no opinion", review("x", dev().Principal, "team-a"), false},
+		{"when a policy allows it, it says which", review(uid, dev().Principal, "team-a", keyID), true},
+		{"when none does, it has no opinion", review(uid, dev().Principal, "kube-system", keyID), false},
+		{"when the principal has no entry, it has no opinion", review(uid, "arn:aws:iam::1:user/x", "team-a", keyID), false},
+		{"when somebody else says so, it has no opinion", review("x", dev().Principal, "team-a", keyID), false},
+		{"when the key was taken away, it has no opinion", review(uid, dev().Principal, "team-a", "AKIAIOSFODNN7EXAMPLE"), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, body := ask(t, hook, AuthorizePath, test.review)

@@ -13,6 +13,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"naru.dev/naru/internal/eks/sigv4"
+	"naru.dev/naru/internal/iam"
 )
 
 // maxReview is more than any review of an API server has.
@@ -141,6 +142,9 @@ func (h *Webhook) authorize(ctx context.Context, spec authorizationv1.SubjectAcc
 	if !strings.HasPrefix(spec.UID, uidPrefix) || len(principal) != 1 {
 		return status, nil
 	}
+	if good, err := h.keyIsGood(ctx, spec.Extra); err != nil || !good {
+		return status, err
+	}
 	entry, ok, err := h.Entries.Entry(ctx, principal[0])
 	if err != nil {
 		return status, fmt.Errorf("reading the access entry of %s: %w", principal[0], err)
@@ -153,6 +157,31 @@ func (h *Webhook) authorize(ctx context.Context, spec authorizationv1.SubjectAcc
 		status.Reason = fmt.Sprintf("access policy %s of %s", name, entry.Principal)
 	}
 	return status, nil
+}
+
+// keyIsGood tells whether the key that a user's token was signed with is still good: an API server remembers for ten
+// seconds whose a token is, and what comes of a key that was taken away in that time is not to be allowed anew. Of temporary
+// keys nobody knows without their session token, so that they pass.
+func (h *Webhook) keyIsGood(ctx context.Context, extra map[string]authorizationv1.ExtraValue) (bool, error) {
+	ids := extra[strings.ToLower(extraAccessKey)]
+	if len(ids) == 0 {
+		ids = extra[extraAccessKey]
+	}
+	if len(ids) != 1 {
+		return false, nil
+	}
+	if strings.HasPrefix(ids[0], iam.SessionKeyPrefix) {
+		return true, nil
+	}
+	_, err := h.Verifier.Credentials.Lookup(ctx, ids[0], "")
+	var refused *sigv4.Error
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking up an access key: %w", err)
+	}
+	return true, nil
 }
 
 func attributes(spec authorizationv1.SubjectAccessReviewSpec) Attributes {

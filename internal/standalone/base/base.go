@@ -71,7 +71,8 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, rendered...)
 	}
-	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts, ServerPort: layout.ServerPort})
+	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts, ServerPort: layout.ServerPort,
+		Authenticator: layout.AuthenticatorAddress})
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func TestObjects(t *testing.T) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("when nothing is meant to change, it renders what it did (-want +got; -update rewrites):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"naru-controller", "naru-server", "registry"}, Workloads(objects)); diff != "" {
+	if diff := cmp.Diff([]string{"naru-authenticator", "naru-controller", "naru-server", "registry"}, Workloads(objects)); diff != "" {
 		t.Errorf("when it is asked for workloads, it names the Deployments:\n%s", diff)
 	}
 }

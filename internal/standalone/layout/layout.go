@@ -11,17 +11,18 @@ import (
 // Ranges and addresses of the hosting cluster. They lie in the carrier-grade
 // NAT range (RFC 6598), which no private network of a user overlaps.
 const (
-	PodCIDR         = "100.64.0.0/16"
-	ServiceCIDR     = "100.65.0.0/16"
-	DNSAddress      = "100.65.0.10"
-	RegistryAddress = "100.65.0.20"
-	WireCIDR        = "100.66.0.0/24"
-	WireAddress     = "100.66.0.1"
-	ClusterDomain   = "cluster.local"
-	Region          = "naru-1"
-	RegistryHost    = "registry.naru.local"
-	APIName         = "api.naru.local"
-	APIPort         = 6443
+	PodCIDR              = "100.64.0.0/16"
+	ServiceCIDR          = "100.65.0.0/16"
+	DNSAddress           = "100.65.0.10"
+	RegistryAddress      = "100.65.0.20"
+	AuthenticatorAddress = "100.65.0.21"
+	WireCIDR             = "100.66.0.0/24"
+	WireAddress          = "100.66.0.1"
+	ClusterDomain        = "cluster.local"
+	Region               = "naru-1"
+	RegistryHost         = "registry.naru.local"
+	APIName              = "api.naru.local"
+	APIPort              = 6443
 )
 
 // Ports on the machine's loopback address.
