@@ -33,9 +33,10 @@ const eksPatience = 10 * time.Minute
 
 // awsClients are AWS's own clients, with the administrator's key.
 type awsClients struct {
-	eks *eks.Client
-	iam *iam.Client
-	sts *sts.Client
+	eks    *eks.Client
+	iam    *iam.Client
+	sts    *sts.Client
+	signer backend.Signer
 }
 
 func newAWS(t *testing.T) awsClients {
@@ -53,17 +54,21 @@ func newAWS(t *testing.T) awsClients {
 		t.Fatal("the API's CA holds no certificate")
 	}
 	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
-	endpoint := aws.String(fmt.Sprintf("https://127.0.0.1:%d", layout.ServerPort))
+	endpoint := aws.String(serverURL())
 	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: signer.Key.AccessKeyID, SecretAccessKey: signer.Key.Secret}, nil
 	})
-	const region = "naru-kr-1"
+	const region = awsRegion
 	return awsClients{
-		eks: eks.New(eks.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
-		iam: iam.New(iam.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
-		sts: sts.New(sts.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+		signer: signer,
+		eks:    eks.New(eks.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+		iam:    iam.New(iam.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
+		sts:    sts.New(sts.Options{Region: region, BaseEndpoint: endpoint, HTTPClient: web, Credentials: credentials}),
 	}
 }
+
+// serverURL is where naru server is.
+func serverURL() string { return fmt.Sprintf("https://127.0.0.1:%d", layout.ServerPort) }
 
 // role is one that EKS and EC2 may assume.
 func (a awsClients) role(t *testing.T) string {
@@ -119,6 +124,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when the node group is active, the cluster has its node", func(t *testing.T) {
 		eventually(t, "one node", time.Minute, w.connect(t, eksCluster).wantNodes(1))
 	})
+	testAccess(t, w, a)
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
 	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
 		a.delete(t, which)

@@ -156,6 +156,7 @@ func targets(t *testing.T, w *world) []target {
 	add("the registry it pulls from", v1alpha1.SystemNamespace, "registry", true)
 	add("another cluster's API", v1alpha1.Namespace(haCluster), "front", false)
 	add("the registry's writable side", v1alpha1.SystemNamespace, "registry-push", false)
+	add("the authenticator of API servers", v1alpha1.SystemNamespace, "naru-authenticator", false)
 	add("the hosting cluster's API", "default", "kubernetes", false)
 	others, err := w.componentPods(t, t.Context(), haCluster)
 	if err != nil {

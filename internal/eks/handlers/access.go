@@ -15,16 +15,14 @@ import (
 	"naru.dev/naru/internal/iam"
 )
 
-const kept = "kept; clusters of this Naru do not read access entries yet, so that they let nobody in: use naru kubeconfig"
-
 func access() map[string]operation {
 	return map[string]operation{
-		"CreateAccessEntry":            reduced(kept, (*Handlers).createAccessEntry),
+		"CreateAccessEntry":            reduced("entries of type STANDARD are in force at once; those of machines' types are kept, and let nobody in: nodes join with certificates", (*Handlers).createAccessEntry),
 		"DescribeAccessEntry":          full((*Handlers).describeAccessEntry),
 		"ListAccessEntries":            full((*Handlers).listAccessEntries),
-		"UpdateAccessEntry":            reduced(kept, (*Handlers).updateAccessEntry),
+		"UpdateAccessEntry":            full((*Handlers).updateAccessEntry),
 		"DeleteAccessEntry":            full((*Handlers).deleteAccessEntry),
-		"AssociateAccessPolicy":        reduced(kept, (*Handlers).associateAccessPolicy),
+		"AssociateAccessPolicy":        reduced("those that ListAccessPolicies tells", (*Handlers).associateAccessPolicy),
 		"DisassociateAccessPolicy":     full((*Handlers).disassociateAccessPolicy),
 		"ListAssociatedAccessPolicies": full((*Handlers).listAssociatedAccessPolicies),
 		"ListAccessPolicies":           reduced("the six for people and programs; those of AWS's own services are left out", (*Handlers).listAccessPolicies),

@@ -20,6 +20,7 @@ func clusters() map[string]operation {
 	return map[string]operation{
 		"CreateCluster": reduced("names are Naru's (1 to 40 lower-case letters, digits and dashes); subnets and security groups are kept and told again, "+
 			"but mean nothing; members that Naru can't do (Auto Mode, Outposts, IPv6, KMS keys, remote networks, zonal shift, endpoint limits, the scheduler's scoring, audit and authenticator logs) are refused by name; "+
+			"of the authentication modes API and API_AND_CONFIG_MAP are the same, and access entries say who may enter: the ConfigMap aws-auth is not read; "+
 			"the tag naru.dev/control-plane-replicas (1 or 3) sizes the control plane", (*Handlers).createCluster),
 		"DescribeCluster": full((*Handlers).describeCluster),
 		"ListClusters":    reduced("there are no connected clusters, so include=all lists the same", (*Handlers).listClusters),
