@@ -24,12 +24,13 @@ import (
 
 // Values of naru.dev/component and of the label app that have logs to show.
 const (
-	componentNode   = "node"
-	appLabel        = "app"
-	controllerLabel = "naru-controller"
-	serverLabel     = "naru-server"
-	registryLabel   = "registry"
-	logSuffix       = ".log"
+	componentNode      = "node"
+	appLabel           = "app"
+	controllerLabel    = "naru-controller"
+	serverLabel        = "naru-server"
+	authenticatorLabel = "naru-authenticator"
+	registryLabel      = "registry"
+	logSuffix          = ".log"
 )
 
 type options struct {
@@ -41,7 +42,7 @@ type options struct {
 func New() *cobra.Command {
 	var o options
 	command := &cobra.Command{
-		Use:   "logs {controller | server | registry | daemon | HOST/PROCESS | cluster NAME [COMPONENT]}",
+		Use:   "logs {controller | server | authenticator | registry | daemon | HOST/PROCESS | cluster NAME [COMPONENT]}",
 		Short: "Print logs of Naru's parts and of control planes",
 		Example: `  naru logs cluster prod kube-apiserver -f
   naru logs controller --tail 50
@@ -136,6 +137,8 @@ func (o *options) part(command *cobra.Command, name string) error {
 		return o.system(command, controllerLabel)
 	case name == "server":
 		return o.system(command, serverLabel)
+	case name == "authenticator":
+		return o.system(command, authenticatorLabel)
 	case name == "registry":
 		return o.system(command, registryLabel)
 	case name == "daemon":
@@ -143,7 +146,7 @@ func (o *options) part(command *cobra.Command, name string) error {
 	case isProcess:
 		return o.process(command, state.Host(host), host, process)
 	}
-	return explain.Usagef("%q has no logs: choose controller, server, registry, daemon, HOST/PROCESS (as host-1/kubelet) or cluster NAME", name)
+	return explain.Usagef("%q has no logs: choose controller, server, authenticator, registry, daemon, HOST/PROCESS (as host-1/kubelet) or cluster NAME", name)
 }
 
 func (o *options) system(command *cobra.Command, app string) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientauthentication "k8s.io/client-go/pkg/apis/clientauthentication/v1"
@@ -29,17 +30,27 @@ func New() *cobra.Command {
 		Use:   "token --cluster CLUSTER",
 		Short: "Print a token for kubectl, as \"aws eks get-token\" does",
 		Long: `Signs a token with the credentials that AWS's own tools would use, from the environment or a profile, and prints
-it as kubectl wants it from a credential plugin. Nothing is sent to anybody.`,
+it as kubectl wants it from a credential plugin. Nothing is sent to anybody. In a kubeconfig of "aws eks update-kubeconfig" it can take
+the place of "aws eks get-token": --cluster-name is --cluster, too.`,
 		Example: `  naru token --cluster prod
   naru token --cluster prod --profile alice`,
 		Args: flags.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command) },
 	}
 	flags.Cluster(command, &o.cluster)
+	command.Flags().SetNormalizeFunc(asCLI)
 	command.Flags().StringVar(&o.profile, "profile", "", "profile of AWS's settings (default $AWS_PROFILE)")
 	command.Flags().StringVar(&o.region, "region", "", "region (default $AWS_REGION, or the profile's)")
 	command.ValidArgsFunction = cobra.NoFileCompletions
 	return command
+}
+
+// asCLI takes the flag of "aws eks get-token" for Naru's.
+func asCLI(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "cluster-name" {
+		name = "cluster"
+	}
+	return pflag.NormalizedName(name)
 }
 
 func (o *options) run(command *cobra.Command) error {

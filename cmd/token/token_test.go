@@ -26,7 +26,7 @@ func TestToken(t *testing.T) {
 	command := New()
 	var out bytes.Buffer
 	command.SetOut(&out)
-	command.SetArgs([]string{"--cluster", "prod"})
+	command.SetArgs([]string{"--cluster-name", "prod"}) // as "aws eks get-token" has it; --cluster is the same
 	if err := command.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}

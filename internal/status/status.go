@@ -33,7 +33,7 @@ const askTime = 5 * time.Second
 
 // deployments are Naru's own, beside the registry, by what a user calls them.
 func deployments() [][2]string {
-	return [][2]string{{"controller", "naru-controller"}, {"server", "naru-server"}}
+	return [][2]string{{"controller", "naru-controller"}, {"server", "naru-server"}, {"authenticator", "naru-authenticator"}}
 }
 
 // Observe asks every part. Errors: *platform.NotRunningError, *platform.NoAccessError; a part that
