@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -102,6 +103,35 @@ func (x *access) revokes(t *testing.T, key sigv4.Key) {
 	until("the key to be nobody's", apierrors.IsUnauthorized)
 }
 
+// works waits for what the controller manager and the kubelets do with their credentials.
+func (x *access) works(t *testing.T, c *cluster) {
+	t.Helper()
+	begin := time.Now()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "without-authenticator"}}
+	if _, err := c.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the namespace's service account", 30*time.Second, func(ctx context.Context) error {
+		_, err := c.kube.CoreV1().ServiceAccounts(namespace.Name).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+	eventually(t, "the nodes' next leases", time.Minute, func(ctx context.Context) error {
+		leases, err := c.kube.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
+		if err == nil && len(leases.Items) == 0 {
+			err = errors.New("there is no node")
+		}
+		if err != nil {
+			return err
+		}
+		for _, lease := range leases.Items {
+			if lease.Spec.RenewTime == nil || lease.Spec.RenewTime.Before(&metav1.MicroTime{Time: begin}) {
+				return fmt.Errorf("that of %s is older", lease.Name)
+			}
+		}
+		return nil
+	})
+}
+
 // goesOn takes all authenticators away for a while.
 func (x *access) goesOn(t *testing.T) {
 	hosting := x.w.hosting(t)
@@ -129,6 +159,7 @@ func (x *access) goesOn(t *testing.T) {
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("who shows a token waits for %s", took)
 		}
+		x.works(t, certificate)
 	})
 	scale(2)
 	x.awaitSystem(t, authenticatorName, 2)
