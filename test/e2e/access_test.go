@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func testAccess(t *testing.T, w *world, a awsClients) {
 	t.Run("when a machine looks at the authenticator, it reaches nothing", func(t *testing.T) { x.outOfReach(t) })
 	key := x.newViewer(t)
 	t.Run("when an access policy is scoped to namespaces, it holds there only", func(t *testing.T) { x.viewerReads(t, key) })
+	t.Run("when a role is assumed, its session is let in as its entry says", func(t *testing.T) { x.sessionEnters(t) })
 	t.Run("when a token is for another cluster, it is refused", func(t *testing.T) {
 		x.unauthorized(t, x.connect(t, x.token(t, "other", x.signer.Key)))
 	})
@@ -282,5 +284,37 @@ func (x *access) unauthorized(t *testing.T, c *cluster) {
 	t.Helper()
 	if _, err := c.kube.CoreV1().Pods("team-a").List(t.Context(), metav1.ListOptions{}); !apierrors.IsUnauthorized(err) {
 		t.Errorf("got %v, want Unauthorized", err)
+	}
+}
+
+// sessionEnters shows a token that is signed with temporary credentials, of which nothing is stored.
+func (x *access) sessionEnters(t *testing.T) {
+	const name, group = "e2e-dev", "e2e-devs"
+	admin, err := x.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":%q}}]}`, *admin.Arn)
+	role, err := x.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String(name), Path: aws.String("/team/"), AssumeRolePolicyDocument: &trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := x.iam.DeleteRole(context.WithoutCancel(t.Context()), &iam.DeleteRoleInput{RoleName: aws.String(name)}); err != nil {
+			t.Errorf("deleting the role: %v", err)
+		}
+	})
+	_, err = x.eks.CreateAccessEntry(t.Context(), &eks.CreateAccessEntryInput{ClusterName: aws.String(eksCluster), PrincipalArn: role.Role.Arn, KubernetesGroups: []string{group}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := x.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("alice")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := sigv4.Key{AccessKeyID: *session.Credentials.AccessKeyId, Secret: *session.Credentials.SecretAccessKey, SessionToken: *session.Credentials.SessionToken}
+	me, err := x.connect(t, x.token(t, eksCluster, key)).kube.AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil || !strings.HasSuffix(me.Status.UserInfo.Username, ":assumed-role/"+name+"/alice") || !slices.Contains(me.Status.UserInfo.Groups, group) {
+		t.Errorf("who it is: %+v, %v", me, err)
 	}
 }

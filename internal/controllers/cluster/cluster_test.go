@@ -131,6 +131,7 @@ func TestController(t *testing.T) {
 	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) { testWritesControlPlane(t, c) })
 	t.Run("when etcd answers, it starts what works with it through API servers", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
+	t.Run("when the authenticator's authority is another, API servers get certificates of it", func(t *testing.T) { testFollowsAuthority(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
 	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
 	t.Run("when there were many revisions, the active one and the last ten are kept", func(t *testing.T) { testPrunesRevisions(t, c) })
@@ -192,6 +193,39 @@ func testPutsRight(t *testing.T, c client.Client) {
 	eventually(t, c, servers, func() string {
 		if *servers.Spec.Replicas != 3 {
 			return "replicas were not put right"
+		}
+		return ""
+	})
+}
+
+func testFollowsAuthority(t *testing.T, c client.Client) {
+	authority := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: v1alpha1.SecretAuthenticatorCA}}
+	if err := c.Delete(t.Context(), authority); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, c, authority, func() string { return "" })
+	identity := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "apiserver-authenticator-client"}}
+	eventually(t, c, identity, func() string {
+		signer, err := pki.Parse(authority.Data[pki.CertificateKey])
+		if err != nil {
+			return err.Error()
+		}
+		own, err := pki.Parse(identity.Data[pki.CertificateKey])
+		if err != nil {
+			return err.Error()
+		}
+		if own.Subject.CommonName != v1alpha1.AuthenticatorClient("demo") {
+			return "its name is " + own.Subject.CommonName
+		}
+		if err := own.CheckSignatureFrom(signer); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver"}}
+	eventually(t, c, config, func() string {
+		if config.Data["authenticator-ca.crt"] != string(authority.Data[pki.CertificateKey]) {
+			return "the API servers trust another authority"
 		}
 		return ""
 	})

@@ -34,7 +34,7 @@ func (c *Controller) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, owner).
 		Watches(&appsv1.DaemonSet{}, owner).
 		Watches(&corev1.Service{}, owner).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ofSecret)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
 			return requestFor(o.GetName())
 		})).
@@ -50,8 +50,12 @@ func ofNamespace(_ context.Context, object client.Object) []reconcile.Request {
 	return requestFor(object.GetNamespace())
 }
 
-// ofSecret passes over the Secrets of machines, which are many and none of the control plane's.
-func ofSecret(_ context.Context, object client.Object) []reconcile.Request {
+// ofSecret passes over the Secrets of machines, which are many and none of the control plane's. The authenticator's authority
+// signs certificates of all clusters.
+func (c *Controller) ofSecret(ctx context.Context, object client.Object) []reconcile.Request {
+	if object.GetNamespace() == v1alpha1.SystemNamespace && object.GetName() == v1alpha1.SecretAuthenticatorCA {
+		return c.all(ctx, object)
+	}
 	if object.GetLabels()[v1alpha1.LabelComponent] != "pki" {
 		return nil
 	}
