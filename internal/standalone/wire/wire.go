@@ -109,8 +109,12 @@ func New(address string) (*Wire, error) {
 // Close takes the wire away.
 func (w *Wire) Close() error { return w.ns.Close() }
 
+// family is all that the wire asks the kernel for: a kernel without IPsec has
+// no sockets of the other kinds that a handle opens by itself.
+const family = unix.NETLINK_ROUTE
+
 func (w *Wire) addBridge(address string) error {
-	handle, err := netlink.NewHandleAt(w.ns.handle)
+	handle, err := netlink.NewHandleAt(w.ns.handle, family)
 	if err != nil {
 		return fmt.Errorf("opening wire: %w", err)
 	}
@@ -147,12 +151,12 @@ func (w *Wire) Attach(port, address, gateway string) (*Namespace, error) {
 }
 
 func (w *Wire) connect(ns *Namespace, port, address, gateway string) error {
-	inside, err := netlink.NewHandleAt(ns.handle)
+	inside, err := netlink.NewHandleAt(ns.handle, family)
 	if err != nil {
 		return fmt.Errorf("opening host network: %w", err)
 	}
 	defer inside.Close()
-	outside, err := netlink.NewHandleAt(w.ns.handle)
+	outside, err := netlink.NewHandleAt(w.ns.handle, family)
 	if err != nil {
 		return fmt.Errorf("opening wire: %w", err)
 	}
