@@ -97,6 +97,10 @@ func (u *upper) writeArchive(path string, names []string) error {
 	if err := u.built.Import(file, names...); err != nil {
 		return err
 	}
+	// A name that is there says that the content is: also after a loss of power.
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("collecting images: %w", err)
+	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("collecting images: %w", err)
 	}

@@ -113,6 +113,9 @@ func cleanMachine(state layout.State) error {
 	if err := cgroup.Kill(hierarchies, ""); err != nil {
 		return err
 	}
+	if err := restoreControllers(state); err != nil {
+		return err
+	}
 	for _, path := range []string{state.Socket(), state.Lock()} {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("removing %s: %w", path, err)

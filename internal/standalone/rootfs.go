@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"naru.dev/naru/internal/standalone/layout"
 )
 
@@ -77,10 +79,24 @@ func copyTree(source, target string) error {
 			return fmt.Errorf("copying root file system: %w: %s", err, strings.TrimSpace(string(out)))
 		}
 	}
+	// On the disk before it has its name: a machine that loses power must not come back with empty files.
+	if err := syncDisk(part); err != nil {
+		return fmt.Errorf("copying root file system: %w", err)
+	}
 	if err := os.Rename(part, target); err != nil {
 		return fmt.Errorf("copying root file system: %w", err)
 	}
 	return nil
+}
+
+// syncDisk writes the whole file system that holds a folder to its disk.
+func syncDisk(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return unix.Syncfs(int(folder.Fd()))
 }
 
 // installProgram copies this naru to where the daemon runs it from: the hosts
@@ -107,6 +123,10 @@ func installProgram(state layout.State) error {
 		return fmt.Errorf("installing naru: %w", err)
 	}
 	if _, err := io.Copy(target, source); err != nil {
+		target.Close()
+		return fmt.Errorf("installing naru: %w", err)
+	}
+	if err := target.Sync(); err != nil {
 		target.Close()
 		return fmt.Errorf("installing naru: %w", err)
 	}

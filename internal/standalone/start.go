@@ -20,6 +20,9 @@ func (u *upper) start(ctx context.Context) error {
 	if err := raiseSysctls(u.State); err != nil {
 		return err
 	}
+	if err := rememberControllers(u.State); err != nil {
+		return err
+	}
 	if err := installProgram(u.State); err != nil {
 		return err
 	}

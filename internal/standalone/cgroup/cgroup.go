@@ -1,6 +1,7 @@
 // Package cgroup makes and removes Naru's sub-tree in each of the machine's
-// cgroup hierarchies, v1 and v2 alike. It never mounts one and never changes a
-// cgroup above its own.
+// cgroup hierarchies, v1 and v2 alike. It never mounts one, and of the cgroups
+// above its own it changes one thing only: which controllers a v2 root gives to
+// its children, for otherwise none can be had below.
 package cgroup
 
 import (
@@ -100,7 +101,7 @@ func enableV2(dir string) {
 		return
 	}
 	for _, controller := range strings.Fields(string(available)) {
-		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
+		_ = os.WriteFile(filepath.Join(dir, subtreeControl), []byte("+"+controller), 0o644)
 	}
 }
 

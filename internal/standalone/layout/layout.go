@@ -87,6 +87,9 @@ func (s State) DaemonLog() string { return s.path("daemon.log") }
 // Sysctls holds the machine's values of what `up` raised.
 func (s State) Sysctls() string { return s.path("sysctls.json") }
 
+// Controllers holds the cgroup controllers that were enabled for Naru at the root of a hierarchy.
+func (s State) Controllers() string { return s.path("controllers.json") }
+
 // HostingKubeconfig is the hosting cluster's administrator.
 func (s State) HostingKubeconfig() string { return s.path("hosting.kubeconfig") }
 
