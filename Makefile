@@ -2,6 +2,8 @@
 
 # The Debian packages that the build and the tests need, beside Go (the version in go.mod, or newer).
 DEBIAN_PACKAGES := ca-certificates gcc iproute2 libc6-dev libseccomp-dev mmdebstrap nftables pkg-config
+# What e2e-vm needs beside them: it compiles a kernel and makes a disk.
+VM_PACKAGES := bc bison e2fsprogs flex linux-source-6.12 xz-utils
 
 # Tests and builds share compiled packages only where they are compiled alike.
 export CGO_ENABLED := 0
@@ -15,7 +17,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: oracle help deps naru build up down demo test e2e scorecard lint generate verify bench
+.PHONY: oracle help deps naru build up down demo test e2e e2e-vm scorecard lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,11 @@ test: build ## all tests: unit, against a real API server, and end to end (as ro
 e2e: build ## the end-to-end scenarios on a platform of their own (as root)
 	go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
 
+# Not a part of test: it takes a kernel, which takes minutes to compile. RUN=v2 runs one case.
+e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)
+e2e-vm: build ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
+	go test -vet=off -tags vm -count 1 -timeout 90m -v -run 'TestVM/$(RUN)' ./test/vm
+
 scorecard: up ## evaluate the running platform, row by row; the reports go to bin/, the score into README.md
 	$(NARU) evaluate --yes -o json --commit "$$(git rev-parse --short HEAD)" --readme README.md > bin/score.json
 	$(NARU) evaluate --from bin/score.json -o html > bin/score.html
@@ -60,7 +67,7 @@ oracle: ## compare decisions on IAM policies with another evaluator (needs node,
 
 # vet is here and not in `make test`: it analyses every dependency, which takes longer than compiling them.
 lint: ## go vet, and golangci-lint with the layering rules
-	go vet ./... && go vet -tags e2e ./test/e2e
+	go vet ./... && go vet -tags e2e ./test/e2e && go vet -tags vm ./test/vm
 	cd tools/golangci && go build -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
