@@ -150,6 +150,10 @@ type ClusterStatus struct {
 	// +optional
 	Endpoint ClusterEndpoint `json:"endpoint,omitzero"`
 
+	// issuer is who the cluster's service account tokens are from.
+	// +optional
+	Issuer ClusterIssuer `json:"issuer,omitzero"`
+
 	// version is the Kubernetes version that the API answered with last, as "v1.37.1".
 	// +optional
 	Version string `json:"version,omitempty"`
@@ -170,6 +174,17 @@ type ClusterEndpoint struct {
 	// certificateAuthority is the certificate, in PEM, that the API's own is signed by.
 	// +optional
 	CertificateAuthority []byte `json:"certificateAuthority,omitempty"`
+}
+
+// ClusterIssuer is who a cluster's service account tokens are from: an OpenID Connect provider, whose discovery naru server
+// serves.
+type ClusterIssuer struct {
+	// url is what new tokens have as their iss. It is stable for the cluster's life.
+	// +optional
+	URL string `json:"url,omitempty"`
+	// keys is the JSON Web Key Set of the public keys that tokens are verified with.
+	// +optional
+	Keys string `json:"keys,omitempty"`
 }
 
 // Cluster is a managed Kubernetes cluster.

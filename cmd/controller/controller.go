@@ -57,6 +57,9 @@ take over.`,
 	set.StringVar(&o.settings.HostingDNS, "hosting-dns", o.settings.HostingDNS, "address of the hosting cluster's DNS")
 	set.StringVar(&o.settings.Registry, "registry", o.settings.Registry, "address of Naru's registry in the hosting cluster")
 	set.StringVar(&o.settings.Authenticator, "authenticator", o.settings.Authenticator, "address of Naru's authenticator in the hosting cluster")
+	set.StringVar(&o.settings.PodRoles, "pod-roles", o.settings.PodRoles, "address of naru server for nodes, in the hosting cluster")
+	set.StringVar(&o.settings.ServerURL, "server-url", o.settings.ServerURL, "where users reach naru server; new clusters' tokens are issued below it")
+	set.StringVar(&o.settings.Region, "region", o.settings.Region, "region that pods are told")
 	set.Int32Var(&o.settings.FirstPort, "first-port", o.settings.FirstPort, "lowest port on 127.0.0.1 for a cluster's API")
 	return cmd
 }

@@ -25,6 +25,7 @@ import (
 	"naru.dev/naru/internal/controllers/machine"
 	"naru.dev/naru/internal/controllers/machinegc"
 	"naru.dev/naru/internal/controllers/nodegroup"
+	"naru.dev/naru/internal/controllers/podroles"
 	tenantwatchcontroller "naru.dev/naru/internal/controllers/tenantwatch"
 	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/kube/tenantwatch"
@@ -84,6 +85,9 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 		},
 		"nodegroup": func() error {
 			return nodegroup.NewController(hosting, tenants).SetupWithManager(manager)
+		},
+		"podroles": func() error {
+			return podroles.NewController(hosting, tenants, settings.PodRoles, settings.Region, clock).SetupWithManager(manager)
 		},
 		"tenantwatch": func() error {
 			return tenantwatchcontroller.NewController(hosting, watches).SetupWithManager(manager)

@@ -31,6 +31,7 @@ func scope(replicas int32) component.Scope {
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", FrontAddress: "100.65.1.2", Port: 6443,
 		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16", HostingDNS: "100.65.0.10", Registry: "100.65.0.20",
 		Authenticator: "100.65.0.21", AuthenticatorCA: "authority\n",
+		PodRoles: "100.65.0.22", Issuer: "https://127.0.0.1:6441/id/0123456789ABCDEF0123456789ABCDEF",
 		Images: map[string]string{}, Hashes: map[string]string{},
 	}
 	for _, image := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "haproxy", "naru", "coredns",

@@ -23,6 +23,7 @@ import (
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
 	"naru.dev/naru/internal/kube/tenant"
+	"naru.dev/naru/internal/podroles"
 )
 
 const (
@@ -41,6 +42,11 @@ type Settings struct {
 	HostingDNS    string
 	Registry      string
 	Authenticator string
+	// PodRoles is the address of the Service naru-pod-roles in it.
+	PodRoles string
+	// ServerURL is where users reach naru server, and Region what it calls this place.
+	ServerURL string
+	Region    string
 	// FirstPort on 127.0.0.1 that a cluster may be published at.
 	FirstPort int32
 }
@@ -50,6 +56,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16",
 		HostingDNS: "100.65.0.10", Registry: "100.65.0.20", Authenticator: "100.65.0.21", FirstPort: 6443,
+		PodRoles: "100.65.0.22", ServerURL: "https://127.0.0.1:6441", Region: podroles.DefaultRegion,
 	}
 }
 

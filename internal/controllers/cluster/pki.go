@@ -18,6 +18,7 @@ import (
 	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/podroles"
 )
 
 // pki makes and renews the cluster's certificates and kubeconfigs.
@@ -41,6 +42,9 @@ func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
 	if err := s.keep(have); err != nil {
+		return fail(s, v1alpha1.ClusterPKIReady, err)
+	}
+	if err := s.issue(have, c.settings.ServerURL); err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
 	conditions.True(s.cluster, v1alpha1.ClusterPKIReady, v1alpha1.ReasonReady, "certificates are good until "+due.UTC().Format(time.DateOnly)+ignored)
@@ -163,5 +167,21 @@ func (s *scope) keep(have pki.Secrets) error {
 	}
 	s.render.AuthenticatorCA = string(have.Material(pki.AuthenticatorCA).Certificate)
 	s.cluster.Status.Endpoint.CertificateAuthority = s.authorities[pki.CA].Certificate
+	return nil
+}
+
+// issue notes who the cluster's service account tokens are from. An issuer that the cluster has stays: roles trust it by its
+// URL.
+func (s *scope) issue(have pki.Secrets, server string) error {
+	keys, err := pki.KeySet(have[pki.ServiceAccount][pki.PublicKey])
+	if err != nil {
+		return err
+	}
+	issuer := &s.cluster.Status.Issuer
+	if issuer.URL == "" {
+		issuer.URL = server + podroles.IssuerPath + podroles.IssuerID(string(s.cluster.UID))
+	}
+	issuer.Keys = string(keys)
+	s.render.Issuer = issuer.URL
 	return nil
 }

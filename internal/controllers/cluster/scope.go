@@ -39,7 +39,8 @@ func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
 			PodCIDR:           cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
 			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
 			HostingDNS: settings.HostingDNS, Registry: settings.Registry, Authenticator: settings.Authenticator,
-			Hashes: map[string]string{},
+			PodRoles: settings.PodRoles,
+			Hashes:   map[string]string{},
 		},
 	}
 }

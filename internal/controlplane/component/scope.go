@@ -48,6 +48,10 @@ type Scope struct {
 	// Authenticator is the address of the webhooks that API servers ask, AuthenticatorCA the PEM of who signed its certificate.
 	Authenticator   string
 	AuthenticatorCA string
+	// PodRoles is the address of naru server for nodes, in the hosting cluster.
+	PodRoles string
+	// Issuer is the URL that service account tokens are from; empty: the API server's name in the cluster.
+	Issuer string
 	// Hashes maps the name of a Secret to a hash of its content.
 	Hashes map[string]string
 }

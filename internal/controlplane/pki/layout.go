@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/podroles"
 )
 
 // Names of the authorities' Secrets.
@@ -160,6 +161,8 @@ func kubeconfigs(in Input) []KubeconfigSpec {
 		of("karpenter", inside, "naru:karpenter"),
 		of("kube-proxy", inside, "system:kube-proxy"),
 		of("agent", inside, "naru:agent"),
+		// What naru server asks whether a pod's token is good with.
+		{podroles.ReviewerSecret, inside, Leaf{CommonName: podroles.ReviewerUser, Usage: Client}},
 	}
 }
 

@@ -86,7 +86,7 @@ func TestPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{"apiserver", "konnectivity-server", "kubeconfig-agent", "kubeconfig-controller",
-			"kubeconfig-controller-manager", "kubeconfig-karpenter", "kubeconfig-kube-proxy", "kubeconfig-scheduler"}
+			"kubeconfig-controller-manager", "kubeconfig-karpenter", "kubeconfig-kube-proxy", "kubeconfig-scheduler", "kubeconfig-token-reviewer"}
 		if got := carryOut(t, moved, have, start); !slices.Equal(got, want) {
 			t.Errorf("renewed %v, want %v", got, want)
 		}
