@@ -17,12 +17,13 @@ import (
 	"naru.dev/naru/cmd/flags"
 	"naru.dev/naru/internal/eks/assembly"
 	"naru.dev/naru/internal/eks/server"
+	"naru.dev/naru/internal/podroles"
 )
 
 const qps, burst = 200, 400
 
 type options struct {
-	kubeconfig, address, audit string
+	kubeconfig, address, nodes, audit string
 	assembly.Options
 }
 
@@ -40,10 +41,12 @@ func New() *cobra.Command {
 	set := command.Flags()
 	set.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of the hosting cluster; empty: the pod's own service account")
 	set.StringVar(&o.address, "address", ":8443", "where to listen")
+	set.StringVar(&o.nodes, "nodes-address", ":8444", "where to listen for nodes and pods of managed clusters: they get pods' roles and STS; empty: nowhere")
+	set.StringSliceVar(&o.Nodes.Names, "nodes-names", []string{"100.65.0.22"}, "what they call the server by, for the certificate that they see")
 	set.StringVar(&o.audit, "audit", "-", "file that a line of JSON is written to for each call; -: standard output")
 	set.StringSliceVar(&o.Names, "names", []string{"127.0.0.1", "localhost", "naru-server.naru-system.svc"}, "what clients call the server by, for its certificate")
 	set.StringVar(&o.Site.Account, "account", "", "account id in ARNs, 12 digits; it can't be changed later (default: one that Naru chooses once)")
-	set.StringVar(&o.Site.Region, "region", "naru-kr-1", "region in ARNs")
+	set.StringVar(&o.Site.Region, "region", podroles.DefaultRegion, "region in ARNs")
 	set.IntVar(&o.Limits.PerSecond, "calls-per-second", o.Limits.PerSecond, "how many calls one access key may make")
 	set.IntVar(&o.Limits.Burst, "burst", o.Limits.Burst, "how many calls one access key may make at once")
 	return command
@@ -64,6 +67,11 @@ func run(ctx context.Context, o options) error {
 	listener, err := net.Listen("tcp", o.address)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", o.address, err)
+	}
+	if o.nodes != "" {
+		if o.Nodes.Listener, err = net.Listen("tcp", o.nodes); err != nil {
+			return fmt.Errorf("listening on %s: %w", o.nodes, err)
+		}
 	}
 	return assembly.Run(ctx, listener, o.Options)
 }

@@ -28,6 +28,8 @@ type Data struct {
 	ServerPort int
 	// Authenticator is the address, in the hosting cluster's service range, that the API servers of clusters ask.
 	Authenticator string
+	// PodRoles is the address, in the hosting cluster, where nodes of managed clusters reach naru server.
+	PodRoles string
 }
 
 // Render returns all objects in the order in which they are to be applied, after the CustomResourceDefinitions. The

@@ -79,7 +79,7 @@ func prepare(t *testing.T, c client.Client) {
 	if err := c.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := install.Render(install.Data{Image: "registry.naru.local/naru:test", Replicas: 1, Authenticator: "10.0.0.21"})
+	objects, err := install.Render(install.Data{Image: "registry.naru.local/naru:test", Replicas: 1, Authenticator: "10.0.0.21", PodRoles: "10.0.0.22"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ package assembly
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
@@ -23,6 +25,8 @@ import (
 	"naru.dev/naru/internal/eks/convert"
 	"naru.dev/naru/internal/eks/ec2"
 	"naru.dev/naru/internal/eks/handlers"
+	"naru.dev/naru/internal/eks/issuer"
+	"naru.dev/naru/internal/eks/podidentity"
 	"naru.dev/naru/internal/eks/server"
 	"naru.dev/naru/internal/eks/setup"
 	"naru.dev/naru/internal/eks/wire"
@@ -31,7 +35,9 @@ import (
 	"naru.dev/naru/internal/iam/store"
 	"naru.dev/naru/internal/iam/webidentity"
 	"naru.dev/naru/internal/kube/consistent"
+	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/platform"
+	"naru.dev/naru/internal/podroles"
 )
 
 // Options are what a server depends on.
@@ -43,8 +49,10 @@ type Options struct {
 	// Names that clients call the server by, for its certificate.
 	Names  []string
 	Limits server.Limits
-	Audit  io.Writer
-	Log    *slog.Logger
+	// Nodes is what nodes and pods of managed clusters reach; without a listener they reach nothing.
+	Nodes Nodes
+	Audit io.Writer
+	Log   *slog.Logger
 }
 
 // Run serves on the listener until ctx ends, and then lets the calls that have begun come to their end.
@@ -54,11 +62,14 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 	if err != nil {
 		return err
 	}
-	certificate := &setup.Certificate{Setup: &setup.Setup{Client: live, Now: time.Now}, Names: o.Names}
-	if err := certificate.Read(ctx); err != nil {
+	certificate, err := o.certificate(ctx, live, setup.TLSSecret, o.Names)
+	if err != nil {
 		return err
 	}
-	go certificate.Keep(ctx, o.Log)
+	forNodes, err := o.certificate(ctx, live, podroles.ServerSecret, o.Nodes.Names)
+	if err != nil {
+		return err
+	}
 	account, err := bootstrap.Ensure(ctx, live, o.Site.Account, time.Now())
 	if err != nil {
 		return err
@@ -69,42 +80,69 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 		return err
 	}
 	o.Log.Info("serving", "address", listener.Addr().String(), "account", o.Site.Account, "region", o.Site.Region)
-	return server.New(parts).Run(ctx, listener, certificate.Get)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.New(parts.main).Run(ctx, listener, certificate, tls.NoClientCert) })
+	if o.Nodes.Listener != nil {
+		o.Log.Info("serving nodes", "address", o.Nodes.Listener.Addr().String())
+		group.Go(func() error {
+			return server.New(parts.nodes).Run(ctx, o.Nodes.Listener, forNodes, tls.RequestClientCert)
+		})
+	}
+	return group.Wait()
 }
 
-func assemble(ctx context.Context, o Options, live client.WithWatch, account bootstrap.Account) (server.Options, error) {
+// certificate makes or reads one of the server's certificates, and keeps it up to date until ctx ends.
+func (o Options) certificate(ctx context.Context, live client.Client, secret string, names []string) (server.Certificate, error) {
+	certificate := &setup.Certificate{Setup: &setup.Setup{Client: live, Now: time.Now}, Secret: secret, Names: names}
+	if err := certificate.Read(ctx); err != nil {
+		return nil, err
+	}
+	go certificate.Keep(ctx, o.Log)
+	return certificate.Get, nil
+}
+
+// parts are the servers of the two addresses.
+type parts struct{ main, nodes server.Options }
+
+func assemble(ctx context.Context, o Options, live client.WithWatch, account bootstrap.Account) (parts, error) {
 	hosting, err := consistent.Client(ctx, o.Hosting, platform.NewScheme(), kinds())
 	if err != nil {
-		return server.Options{}, err
+		return parts{}, err
 	}
 	identities, err := account.Access(store.New(hosting), time.Now)
 	if err != nil {
-		return server.Options{}, err
+		return parts{}, err
 	}
 	model, err := wire.NewModel()
 	if err != nil {
-		return server.Options{}, err
+		return parts{}, err
 	}
 	use := backend.New(hosting)
 	operations, err := handlers.New(handlers.Options{Backend: use, Model: model, Site: o.Site, Roles: roles{account.ID, identities.Store}, Now: time.Now, NewID: uuid.NewString})
 	if err != nil {
-		return server.Options{}, err
+		return parts{}, err
 	}
+	issuers := issuer.Issuers{Clusters: use, Log: o.Log}
 	// Identities are read past the memory, because others may have changed them, and written into it: who makes a role gives
 	// it to a cluster in the next call.
-	identity, err := query.NewHandler(query.Options{Access: identities, Store: store.New(consistent.Fill(live, hosting)), WebIdentities: webidentity.New(time.Now), Report: func(err error) { o.Log.Error("call failed", "error", err) }})
+	asked := query.Options{Access: identities, Store: store.New(consistent.Fill(live, hosting)), WebIdentities: webidentity.New(time.Now, issuers.Keys), Report: func(err error) { o.Log.Error("call failed", "error", err) }}
+	identity, err := query.NewHandler(asked)
 	if err != nil {
-		return server.Options{}, err
+		return parts{}, err
 	}
-	return server.Options{
+	main := server.Options{
 		Site: o.Site, Model: model, EKS: operations, Authenticator: identities, Authorizer: identities,
+		Unsigned: map[string]http.Handler{podroles.IssuerPath: issuers.Handler()},
 		Query: map[string]http.Handler{
 			"iam": identity,
 			"sts": identity,
 			"ec2": ec2.New(ec2.Options{Site: o.Site, Backend: use, Authorizer: identities, Log: o.Log}),
 		},
 		Audit: audit.NewLog(o.Audit), Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,
-	}, nil
+	}
+	nodes, err := o.nodes(main, asked, podidentity.Options{Site: o.Site, Backend: use, Access: identities,
+		Reviewer: podidentity.Clusters{Clients: tenant.NewOf(podroles.ReviewerSecret, live, platform.NewScheme())}})
+	return parts{main, nodes}, err
 }
 
 // kinds are what the server keeps in memory.

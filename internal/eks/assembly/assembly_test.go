@@ -48,9 +48,10 @@ func TestServer(t *testing.T) {
 	furnish(t, hosting)
 	grant(t, hosting)
 	go play(t.Context(), hosting)
-	client := start(t, config, hosting)
+	client, address := start(t, config, hosting)
 
 	name := aws.String("prod")
+	narrow(t, client, hosting, address)
 	others(t, client)
 	creation(t, client, name)
 	changes(t, client, name)
@@ -261,7 +262,7 @@ func furnish(t *testing.T, c client.Client) {
 // grant gives the server the rights that it is installed with, and no others.
 func grant(t *testing.T, c client.Client) {
 	t.Helper()
-	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 1, Authenticator: "10.0.0.21"})
+	objects, err := install.Render(install.Data{Image: "naru:1", Replicas: 1, ServerPort: 1, Authenticator: "10.0.0.21", PodRoles: "10.0.0.22"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,10 +275,14 @@ func grant(t *testing.T, c client.Client) {
 	}
 }
 
-// start runs the server and returns AWS's own client of it.
-func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client {
+// start runs the server and returns AWS's own client of it, and the address for nodes.
+func start(t *testing.T, config *rest.Config, hosting client.Client) (_ *eks.Client, nodes string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forNodes, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +291,7 @@ func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client
 	config = rest.CopyConfig(config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:naru-system:naru-server", Groups: []string{"system:serviceaccounts", "system:authenticated"}}
 	options := Options{Hosting: config, Site: convert.Site{Account: account, Region: "naru-kr-1"}, Names: []string{"127.0.0.1"}, Limits: server.DefaultLimits(),
-		Audit: io.Discard, Log: slog.New(slog.DiscardHandler)}
+		Nodes: Nodes{Listener: forNodes, Names: []string{"127.0.0.1"}}, Audit: io.Discard, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, listener, options) }()
@@ -319,7 +324,7 @@ func start(t *testing.T, config *rest.Config, hosting client.Client) *eks.Client
 	return eks.New(eks.Options{Region: "naru-kr-1", BaseEndpoint: aws.String("https://" + address), HTTPClient: web, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: secret}, nil
-		})})
+		})}), forNodes.Addr().String()
 }
 
 // play is an instant driver: it makes clusters and node groups ready, and lets them go, as soon as it

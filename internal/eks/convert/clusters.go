@@ -65,6 +65,9 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 		shape.Endpoint = aws.String(Endpoint(cluster))
 		shape.CertificateAuthority = &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString(ca))}
 	}
+	if issuer := cluster.Status.Issuer.URL; issuer != "" {
+		shape.Identity = &types.Identity{Oidc: &types.OIDC{Issuer: &issuer}}
+	}
 	settings(shape, cluster.Spec.ControlPlane)
 	echo(shape, asked)
 	return shape

@@ -15,7 +15,7 @@ import (
 )
 
 func addons() map[string]operation {
-	const comes = "coredns, kube-proxy, metrics-server and vpc-cni (Naru's own network agent) come with every cluster, in the version of its release"
+	const comes = "coredns, eks-pod-identity-agent and vpc-cni (both are Naru's own agent), kube-proxy and metrics-server come with every cluster, in the version of its release"
 	return map[string]operation{
 		"CreateAddon":                reduced(comes+": an add-on says that one is to be told of; configuration, roles and other versions are refused by name", (*Handlers).createAddon),
 		"DescribeAddon":              reduced(comes, (*Handlers).describeAddon),
@@ -31,7 +31,7 @@ func addons() map[string]operation {
 type builtIn struct{ name, kind string }
 
 func builtIns() []builtIn {
-	return []builtIn{{"coredns", "networking"}, {"kube-proxy", "networking"}, {"metrics-server", "observability"}, {"vpc-cni", "networking"}}
+	return []builtIn{{"coredns", "networking"}, {"eks-pod-identity-agent", "security"}, {"kube-proxy", "networking"}, {"metrics-server", "observability"}, {"vpc-cni", "networking"}}
 }
 
 func isBuiltIn(name string) bool {

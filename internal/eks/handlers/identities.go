@@ -12,14 +12,12 @@ import (
 	"naru.dev/naru/internal/eks/convert"
 )
 
-const unread = "kept; nodes of this Naru have no Pod Identity Agent yet, so that pods get no credentials by it"
-
 func identities() map[string]operation {
 	return map[string]operation{
-		"CreatePodIdentityAssociation":   reduced(unread, (*Handlers).createPodIdentity),
+		"CreatePodIdentityAssociation":   full((*Handlers).createPodIdentity),
 		"DescribePodIdentityAssociation": full((*Handlers).describePodIdentity),
 		"ListPodIdentityAssociations":    full((*Handlers).listPodIdentities),
-		"UpdatePodIdentityAssociation":   reduced(unread, (*Handlers).updatePodIdentity),
+		"UpdatePodIdentityAssociation":   full((*Handlers).updatePodIdentity),
 		"DeletePodIdentityAssociation":   full((*Handlers).deletePodIdentity),
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -63,7 +65,7 @@ func (c *call) anonymous() bool {
 func (s *Server) query(w http.ResponseWriter, c *call) error {
 	handler, ok := s.Query[c.service]
 	if !ok {
-		return &errcode.Error{Code: errcode.UnknownService, Message: fmt.Sprintf("Naru has no service %q: it has eks, iam, sts and a part of ec2", c.service)}
+		return &errcode.Error{Code: errcode.UnknownService, Message: fmt.Sprintf("Naru has no service %q here: it has %s", c.service, s.services())}
 	}
 	c.event.EventName = c.form().Get("Action")
 	c.event.ReadOnly = !writes(c.event.EventName)
@@ -78,6 +80,15 @@ func (s *Server) query(w http.ResponseWriter, c *call) error {
 	}
 	s.record(c)
 	return nil
+}
+
+// services names what this address has.
+func (s *Server) services() string {
+	names := slices.Sorted(maps.Keys(s.Query))
+	if s.EKS != nil {
+		names = append([]string{"eks"}, names...)
+	}
+	return strings.Join(names, ", ")
 }
 
 func writes(action string) bool {

@@ -21,14 +21,18 @@ const (
 	farewell       = 20 * time.Second
 )
 
+// Certificate gives the server's certificate for a handshake.
+type Certificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
 // Run serves TLS on a listener until ctx ends, then lets the calls that have begun come to their
-// end. The certificate is asked for at each handshake, so that it can be replaced.
-func (s *Server) Run(ctx context.Context, listener net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
+// end. The certificate is asked for at each handshake, so that it can be replaced. Clients are asked for theirs where ask says
+// so; nothing here verifies it.
+func (s *Server) Run(ctx context.Context, listener net.Listener, certificate Certificate, ask tls.ClientAuthType) error {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: patience + bodyPatience, IdleTimeout: idle,
 		MaxHeaderBytes: 64 << 10,
-		TLSConfig:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate},
+		TLSConfig:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate, ClientAuth: ask},
 		ErrorLog:       log.New(failures{s.Log}, "", 0),
 	}
 	stopped := make(chan error, 1)

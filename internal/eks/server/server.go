@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"naru.dev/naru/internal/eks/audit"
@@ -28,16 +29,20 @@ const patience = 45 * time.Second
 
 // Options are what a server consists of.
 type Options struct {
-	Site          convert.Site
-	Model         *wire.Model
+	Site  convert.Site
+	Model *wire.Model
+	// EKS; nil: this address has none.
 	EKS           *handlers.Handlers
 	Authenticator iam.Authenticator
 	Authorizer    iam.Authorizer
 	// Query are the services of the query protocol by the name that requests are signed for, as iam, sts and ec2. They
 	// get the body unread, and the caller in the context.
 	Query map[string]http.Handler
-	Audit *audit.Log
-	Log   *slog.Logger
+	// Unsigned are handlers of what needs no signature, by the beginning of the path. What belongs
+	// into the audit log they write themselves.
+	Unsigned map[string]http.Handler
+	Audit    *audit.Log
+	Log      *slog.Logger
 	// Limits say how much is let in at a time.
 	Limits Limits
 	Now    func() time.Time
@@ -86,6 +91,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	if handler := s.unsigned(c.Request); handler != nil {
+		handler.ServeHTTP(w, c.Request)
+		return
+	}
 	if err := s.serve(w, c); err != nil {
 		s.fail(w, c, err)
 	}
@@ -113,10 +122,19 @@ func (s *Server) serve(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	c.Request = c.WithContext(iam.WithCaller(c.Context(), caller))
-	if c.service == "eks" {
+	if c.service == "eks" && s.EKS != nil {
 		return s.eks(w, c, caller)
 	}
 	return s.query(w, c)
+}
+
+func (s *Server) unsigned(r *http.Request) http.Handler {
+	for prefix, handler := range s.Unsigned {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return handler
+		}
+	}
+	return nil
 }
 
 func (s *Server) eks(w http.ResponseWriter, c *call, caller iam.Caller) error {

@@ -33,6 +33,8 @@ const (
 // renews it. To use another, replace the Secret's tls.crt, tls.key and ca.crt, and take ca.key away.
 type Certificate struct {
 	*Setup
+	// Secret in naru-system that holds it.
+	Secret string
 	// Names and addresses that clients call the server by.
 	Names []string
 
@@ -49,13 +51,13 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // Read makes, renews or reads the certificate once.
 func (c *Certificate) Read(ctx context.Context) error {
-	secret, err := c.ensure(ctx, TLSSecret, c.decide)
+	secret, err := c.ensure(ctx, c.Secret, c.decide)
 	if err != nil {
 		return err
 	}
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return fmt.Errorf("reading the certificate in Secret %s (delete it, and Naru makes another): %w", TLSSecret, err)
+		return fmt.Errorf("reading the certificate in Secret %s (delete it, and Naru makes another): %w", c.Secret, err)
 	}
 	c.current.Store(&pair)
 	return nil

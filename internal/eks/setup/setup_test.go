@@ -45,7 +45,7 @@ func read(t *testing.T, c *Certificate) (*x509.Certificate, *corev1.Secret) {
 
 func TestCertificate(t *testing.T) {
 	now := time.Now()
-	c := &Certificate{Setup: newSetup(t, &now), Names: []string{"127.0.0.1", "naru-server.naru-system.svc"}}
+	c := &Certificate{Setup: newSetup(t, &now), Secret: TLSSecret, Names: []string{"127.0.0.1", "naru-server.naru-system.svc"}}
 	first, secret := read(t, c)
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(secret.Data[CAKey]) {

@@ -63,6 +63,8 @@ type Options struct {
 	Store  *iam.Store
 	// WebIdentities; nil: AssumeRoleWithWebIdentity is refused.
 	WebIdentities WebIdentities
+	// OnlySTS leaves IAM out.
+	OnlySTS bool
 	// Report hears of errors that are Naru's own.
 	Report func(error)
 }
@@ -83,7 +85,11 @@ func NewHandler(options Options) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{Options: options, managed: policies}
-	h.actions = map[string]map[string]action{versionIAM: {}, versionSTS: h.sts()}
+	h.actions = map[string]map[string]action{versionSTS: h.sts()}
+	if options.OnlySTS {
+		return h, nil
+	}
+	h.actions[versionIAM] = map[string]action{}
 	for _, group := range []map[string]action{h.users(), h.keys(), h.roles(), h.policies(), h.attachments(), h.profiles(), h.providers(), h.simulations()} {
 		for name, action := range group {
 			h.actions[versionIAM][name] = action

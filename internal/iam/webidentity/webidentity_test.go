@@ -1,18 +1,24 @@
 package webidentity
 
 import (
+	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"naru.dev/naru/internal/iam/query"
 )
@@ -91,7 +97,7 @@ func TestVerify(t *testing.T) {
 		{"when it says that it needs no signature, it is refused", encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(`{"iss":"`+i.server.URL+`","exp":9999999999,"aud":"sts.amazonaws.com"}`)) + ".", "InvalidIdentityToken"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			v := New(noon)
+			v := New(noon, nobody)
 			claims, err := v.Verify(t.Context(), test.token, provider)
 			if test.code == "" {
 				if err != nil || claims.Subject != "system:serviceaccount:web:app" || claims.Audience != "sts.amazonaws.com" {
@@ -106,7 +112,7 @@ func TestVerify(t *testing.T) {
 		})
 	}
 	t.Run("when the provider does not answer, that is said", func(t *testing.T) {
-		v := New(noon)
+		v := New(noon, nobody)
 		token := i.token(i.key, nil)
 		i.server.Close()
 		var refused *query.Error
@@ -115,6 +121,63 @@ func TestVerify(t *testing.T) {
 		}
 	})
 }
+
+// TestOwn verifies tokens of an issuer that is Naru's own: nobody is asked for its keys.
+func TestOwn(t *testing.T) {
+	const url = "https://127.0.0.1:6441/id/AA"
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Algorithm: string(jose.ES256)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := New(noon, func(_ context.Context, issuer string) (string, error) {
+		if issuer == url {
+			return string(set), nil
+		}
+		return "", errors.New("nobody else is asked about")
+	})
+	sign := func(key any, algorithm jose.SignatureAlgorithm, issuer string) string {
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := signer.Sign([]byte(`{"iss":"` + issuer + `","sub":"system:serviceaccount:web:app","aud":["sts.amazonaws.com"],"exp":` + fmt.Sprint(noon().Add(time.Hour).Unix()) + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := signed.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, token string
+		good        bool
+	}{
+		{"when the cluster signed it, it says who", sign(key, jose.ES256, url), true},
+		{"when another cluster signed it, it is refused", sign(other, jose.ES256, url), false},
+		{"when it says another issuer, it is refused", sign(key, jose.ES256, url+"B"), false},
+		{"when the public key is taken for a secret, it is refused", sign(set, jose.HS256, url), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			claims, err := v.Verify(t.Context(), test.token, query.Provider{URL: url, ClientIDs: []string{"sts.amazonaws.com"}})
+			if (err == nil) != test.good || (claims.Subject != "") != test.good {
+				t.Errorf("%+v, %v", claims, err)
+			}
+		})
+	}
+}
+
+// nobody is no issuer of Naru's own.
+func nobody(context.Context, string) (string, error) { return "", nil }
 
 func TestIssuer(t *testing.T) {
 	v := &Verifier{}

@@ -37,6 +37,7 @@ var ErrNotReady = errors.New("the cluster has no kubeconfig yet")
 type Clients struct {
 	reader client.Reader
 	scheme *runtime.Scheme
+	secret string
 
 	mu      sync.Mutex
 	entries map[string]entry
@@ -51,7 +52,12 @@ type entry struct {
 // New returns an empty set of clients. Kubeconfigs are read with reader, usually the manager's cached
 // client; scheme must know the types that callers use in clusters.
 func New(reader client.Reader, scheme *runtime.Scheme) *Clients {
-	return &Clients{reader: reader, scheme: scheme, entries: map[string]entry{}}
+	return NewOf(KubeconfigSecret, reader, scheme)
+}
+
+// NewOf returns clients that are another user than the controller: the one of the Secret of this name.
+func NewOf(secret string, reader client.Reader, scheme *runtime.Scheme) *Clients {
+	return &Clients{reader: reader, scheme: scheme, secret: secret, entries: map[string]entry{}}
 }
 
 // Client returns an uncached client of a cluster, or an error that wraps ErrNotReady.
@@ -78,7 +84,7 @@ func (c *Clients) Forget(cluster string) {
 
 func (c *Clients) get(ctx context.Context, cluster string) (entry, error) {
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: v1alpha1.Namespace(cluster), Name: KubeconfigSecret}
+	key := client.ObjectKey{Namespace: v1alpha1.Namespace(cluster), Name: c.secret}
 	if err := c.reader.Get(ctx, key, secret); apierrors.IsNotFound(err) {
 		return entry{}, fmt.Errorf("reaching cluster %s: %w", cluster, ErrNotReady)
 	} else if err != nil {

@@ -72,7 +72,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		objects = append(objects, rendered...)
 	}
 	controller, err := install.Render(install.Data{Image: in.Images["naru"], Replicas: in.Hosts, ServerPort: layout.ServerPort,
-		Authenticator: layout.AuthenticatorAddress})
+		Authenticator: layout.AuthenticatorAddress, PodRoles: layout.PodRolesAddress})
 	if err != nil {
 		return nil, err
 	}

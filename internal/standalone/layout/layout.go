@@ -16,6 +16,7 @@ const (
 	DNSAddress           = "100.65.0.10"
 	RegistryAddress      = "100.65.0.20"
 	AuthenticatorAddress = "100.65.0.21"
+	PodRolesAddress      = "100.65.0.22"
 	WireCIDR             = "100.66.0.0/24"
 	WireAddress          = "100.66.0.1"
 	ClusterDomain        = "cluster.local"
