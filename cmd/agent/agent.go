@@ -18,6 +18,7 @@ import (
 	"naru.dev/naru/internal/node/agent"
 	"naru.dev/naru/internal/node/agent/overlay"
 	"naru.dev/naru/internal/node/agent/policy"
+	"naru.dev/naru/internal/node/podidentity"
 	"naru.dev/naru/internal/node/volumes"
 )
 
@@ -26,9 +27,9 @@ import (
 const defaultHealthPort = 10247
 
 type flags struct {
-	kubeconfig, node, backend, cluster, services, cniDir, ownNode, volumes string
-	healthPort                                                             int
-	verbose                                                                bool
+	kubeconfig, node, backend, cluster, services, cniDir, ownNode, volumes, certificate string
+	healthPort                                                                          int
+	verbose                                                                             bool
 }
 
 // NewAgentCommand returns the command that PID 1 of each node supervises.
@@ -36,10 +37,11 @@ func NewAgentCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "agent",
-		Short: "Run this node's network and volumes",
+		Short: "Run this node's network and volumes, and give its pods their roles",
 		Long: `Runs on every node, started by "naru node". It writes the CNI configuration, routes pod
 traffic to and from other nodes, masquerades what leaves the cluster and enforces NetworkPolicy.
-It makes and deletes the volumes of storage class "local" that are on this node.`,
+It makes and deletes the volumes of storage class "local" that are on this node. Where it is told the
+node's certificate, it gives pods the credentials of their IAM roles, at http://169.254.170.23.`,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,6 +62,7 @@ It makes and deletes the volumes of storage class "local" that are on this node.
 	set.StringVar(&f.ownNode, "own-node-egress", string(policy.OwnNodeAllow),
 		"pods' traffic to their own node: allow always, as Kubernetes documents, or judge by egress policy")
 	set.StringVar(&f.volumes, "volumes", string(volumes.Folders), "what new local volumes are: folders, or disks, which hold no more than is asked for")
+	set.StringVar(&f.certificate, "pod-roles-certificate", "", "the kubelet's client certificate and key, by which pods' roles are asked for; empty: pods get none")
 	set.IntVar(&f.healthPort, "health-port", defaultHealthPort, "port of /healthz on 127.0.0.1; 0 for none")
 	set.BoolVarP(&f.verbose, "verbose", "v", false, "log every programmed change")
 	for _, name := range []string{"kubeconfig", "node-name", "cluster-cidr", "service-cidr"} {
@@ -124,6 +127,9 @@ func run(ctx context.Context, config agent.Config, f flags) error {
 	running, cancel := context.WithCancel(ctx)
 	var local sync.WaitGroup
 	local.Go(func() { volumes.Run(running, client, config.Node, volumes.Form(f.volumes), log) })
+	if f.certificate != "" {
+		local.Go(func() { podidentity.Run(running, client, f.certificate, log) })
+	}
 	defer local.Wait()
 	defer cancel() // before it is waited for, also where the network has failed
 	return a.Run(running)

@@ -14,6 +14,8 @@ const (
 	runDir           = "/run/naru"
 	logDir           = "/var/log/naru"
 	programs         = "/usr/local/bin/"
+	// kubeletCertificate is where a worker's kubelet keeps its client certificate and key, and renews them.
+	kubeletCertificate = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 )
 
 // credentials are the files that a node's processes authenticate with.

@@ -55,6 +55,7 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		// A cluster's users are strangers to each other and to the machine. What runs on hosts is Naru's own, and etcd,
 		// which keeps to a quota, waits for its disk with every write: docs/design/0005.
 		agent.Command = append(agent.Command, "--volumes", string(volumes.Disks))
+		agent.Command = append(agent.Command, "--pod-roles-certificate", kubeletCertificate)
 	}
 	if len(config.Bootstrap) > 0 {
 		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
