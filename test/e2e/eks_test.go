@@ -125,6 +125,7 @@ func testEKS(t *testing.T, w *world) {
 		eventually(t, "one node", time.Minute, w.connect(t, eksCluster).wantNodes(1))
 	})
 	testAccess(t, w, a)
+	t.Run("when pods are given roles, each gets its own and no other", func(t *testing.T) { a.testPodRoles(t, w) })
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
 	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
 		a.delete(t, which)

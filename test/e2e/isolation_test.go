@@ -154,6 +154,8 @@ func targets(t *testing.T, w *world) []target {
 	// Those that must be reached show that the way of asking works.
 	add("its own API", v1alpha1.Namespace(smallCluster), "front", true)
 	add("the registry it pulls from", v1alpha1.SystemNamespace, "registry", true)
+	add("what gives its pods roles", v1alpha1.SystemNamespace, "naru-pod-roles", true)
+	add("the EKS API", v1alpha1.SystemNamespace, "naru-server", false)
 	add("another cluster's API", v1alpha1.Namespace(haCluster), "front", false)
 	add("the registry's writable side", v1alpha1.SystemNamespace, "registry-push", false)
 	add("the authenticator of API servers", v1alpha1.SystemNamespace, "naru-authenticator", false)
