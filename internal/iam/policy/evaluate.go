@@ -71,6 +71,16 @@ func Evaluate(policies []Policy, r Request) Decision {
 	return Decision{Allowed: true, By: v.allows}
 }
 
+// Trusts tells whether a document lets a principal do something under any circumstances: conditions are left aside, as what
+// they ask for is known only when it is done.
+func (d *Document) Trusts(who Principal, action string) bool {
+	lower := strings.ToLower(action)
+	return slices.ContainsFunc(d.statements, func(s statement) bool {
+		about := slices.ContainsFunc(s.actions, func(g glob) bool { return g.match(lower) }) != s.notActions
+		return s.effect == Allow && about && s.names(who) != notNamed
+	})
+}
+
 func (v *verdict) add(p Policy, env *environment) {
 	v.there[p.Kind] = true
 	for i := range p.Document.statements {
