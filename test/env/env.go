@@ -42,6 +42,8 @@ func Start(t testing.TB) *rest.Config {
 		ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: startTimeout,
 	}
 	environment.ControlPlane.GetAPIServer().Configure().Append("feature-gates", "UnknownVersionInteroperabilityProxy=false")
+	// Service account tokens are from an issuer as managed clusters have them; envtest's own ends with a slash.
+	environment.ControlPlane.GetAPIServer().Configure().Set("service-account-issuer", "https://127.0.0.1:6441/id/TEST")
 	started, err := environment.Start()
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {

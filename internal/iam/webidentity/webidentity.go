@@ -123,8 +123,8 @@ func (v *Verifier) verifier(ctx context.Context, issuer string) (*oidc.IDTokenVe
 	keys := &oidc.StaticKeySet{}
 	for _, key := range set.Keys {
 		keys.PublicKeys = append(keys.PublicKeys, key.Key)
+		config.SupportedSigningAlgs = append(config.SupportedSigningAlgs, key.Algorithm)
 	}
-	config.SupportedSigningAlgs = []string{oidc.ES256}
 	return oidc.NewVerifier(issuer, keys, config), nil
 }
 

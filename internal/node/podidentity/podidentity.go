@@ -55,10 +55,15 @@ func newAgent(source source, log *slog.Logger, now func() time.Time) *agent {
 	return &agent{source: source, log: log, now: now, room: make(chan struct{}, atOnce), limiters: map[string]*rate.Limiter{}}
 }
 
-// Run serves until the context ends. Whatever fails is tried again: the network of the node goes on without it. certificate is the
-// path of the kubelet's client certificate and key.
+// NewHandler answers pods; certificate is the path of the kubelet's client certificate and key.
+func NewHandler(client kubernetes.Interface, certificate string, log *slog.Logger) http.Handler {
+	return newAgent(&upstream{api: client, certificate: certificate}, log, time.Now).handler()
+}
+
+// Run serves until the context ends. Whatever fails is tried again: the network of the node goes on without it. See
+// NewHandler.
 func Run(ctx context.Context, client kubernetes.Interface, certificate string, log *slog.Logger) {
-	handler := newAgent(&upstream{api: client, certificate: certificate}, log, time.Now).handler()
+	handler := NewHandler(client, certificate, log)
 	for ctx.Err() == nil {
 		if err := serve(ctx, handler); err != nil && ctx.Err() == nil {
 			log.Error("pods get no roles", "error", err, "again in", retry)
