@@ -10,3 +10,5 @@
 // +kubebuilder:object:generate=true
 // +groupName=naru.dev
 package v1alpha1
+
+//go:generate go tool controller-gen object crd paths=. output:crd:dir=../../config/crd
