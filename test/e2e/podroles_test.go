@@ -171,8 +171,8 @@ func plainPod(t *testing.T, w *world, c *cluster) {
 	}
 }
 
-// token asks the cluster for one of a service account, as an administrator of the cluster can.
-func token(t *testing.T, w *world, c *cluster, account string, args ...string) string {
+// accountToken asks the cluster for one of a service account, as an administrator of the cluster can.
+func accountToken(t *testing.T, w *world, c *cluster, account string, args ...string) string {
 	t.Helper()
 	return strings.TrimSpace(w.kubectl(t, c, append([]string{"create", "token", account}, args...)...))
 }
@@ -182,7 +182,7 @@ func strangeTokens(t *testing.T, w *world, c *cluster) {
 	const audience = "--audience=pods.eks.amazonaws.com"
 	create(t, c, as(associated, pod("passing", w.image(t, "busybox"), forever()...)))
 	awaitPods(t, c, "passing")
-	late := token(t, w, c, associated, audience, "--bound-object-kind=Pod", "--bound-object-name=passing")
+	late := accountToken(t, w, c, associated, audience, "--bound-object-kind=Pod", "--bound-object-name=passing")
 	w.kubectl(t, c, "delete", "pod", "passing", "--force", "--grace-period=0")
 	eventually(t, "the end of the pod", time.Minute, func(ctx context.Context) error {
 		_, err := c.kube.CoreV1().Pods("default").Get(ctx, "passing", metav1.GetOptions{})
@@ -190,9 +190,9 @@ func strangeTokens(t *testing.T, w *world, c *cluster) {
 	})
 	for what, test := range map[string]struct{ token, want string }{
 		"of a pod that is gone":                     {late, "400"},
-		"bound to no pod":                           {token(t, w, c, associated, audience), "400"},
-		"of a service account without a role":       {token(t, w, c, plain, audience, "--bound-object-kind=Pod", "--bound-object-name="+plain), "404"},
-		"of the right pod, but for another service": {token(t, w, c, associated, "--audience=sts.amazonaws.com", "--bound-object-kind=Pod", "--bound-object-name="+associated), "400"},
+		"bound to no pod":                           {accountToken(t, w, c, associated, audience), "400"},
+		"of a service account without a role":       {accountToken(t, w, c, plain, audience, "--bound-object-kind=Pod", "--bound-object-name="+plain), "404"},
+		"of the right pod, but for another service": {accountToken(t, w, c, associated, "--audience=sts.amazonaws.com", "--bound-object-kind=Pod", "--bound-object-name="+associated), "400"},
 	} {
 		got, err := w.shell(t.Context(), c, plain, `timeout 20 wget -qO- --header "Authorization: `+test.token+`" http://169.254.170.23/v1/credentials 2>&1 || true`)
 		if err != nil || !strings.Contains(got, test.want) || strings.Contains(got, "SecretAccessKey") {
@@ -243,8 +243,8 @@ func (a awsClients) annotatedPod(t *testing.T, w *world, c *cluster) {
 	if arn, err := a.who(t, credentials); err != nil || !strings.HasSuffix(arn, ":assumed-role/"+webRole+"/e2e") {
 		t.Errorf("whose they are: %q, %v", arn, err)
 	}
-	a.refused(t, "another service account's token", role, token(t, w, c, plain, "--audience=sts.amazonaws.com"), "AccessDenied")
-	a.refused(t, "a token for the API server", role, token(t, w, c, annotated), "InvalidIdentityToken")
+	a.refused(t, "another service account's token", role, accountToken(t, w, c, plain, "--audience=sts.amazonaws.com"), "AccessDenied")
+	a.refused(t, "a token for the API server", role, accountToken(t, w, c, annotated), "InvalidIdentityToken")
 	a.refused(t, "a role that trusts no token", strings.Replace(role, webRole, podRole, 1), parts[1], "AccessDenied")
 }
 
