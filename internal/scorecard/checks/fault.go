@@ -24,6 +24,7 @@ func faultTolerance(lab *Lab) []scorecard.Check {
 			observe: func(ctx context.Context, log *scorecard.Log, o *masterLoss) error { return o.observe(ctx, lab, log) }}.check(),
 		ofLoss("P17", machineLoss.worker),
 		ofLoss("P18", machineLoss.infra),
+		ofLoss("P19", machineLoss.router),
 		trial[storageLoss]{row: "P20", needs: scorecard.PlatformAPI, limit: 5 * time.Minute, disruptive: true, prepare: main, judge: storageLoss.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *storageLoss) error { return o.observe(ctx, lab, log) }}.check(),
 		ofLoss("P21", machineLoss.repair),
