@@ -131,7 +131,10 @@ func (s *session) runner(o Options, all []scorecard.Check, allowed bool, state *
 			step := o.Progress.Step(row.ID + " " + row.Name.EN)
 			return func(result scorecard.Result) {
 				var err error
-				if result.Status == scorecard.Failed {
+				switch {
+				case result.Error == scorecard.Interrupted:
+					err = errors.New(result.Error)
+				case result.Status == scorecard.Failed:
 					err = fmt.Errorf("%g / %d: %s", result.Points, result.Weight, result.Error)
 				}
 				step.End(fmt.Sprintf("%g / %d", result.Points, result.Weight), err)
