@@ -27,7 +27,7 @@ func Comparison(w io.Writer, reports [2]*scorecard.Report, format Format, langua
 		return execute(w, comparePage, newPair(reports, language))
 	case Workbook:
 	}
-	return fmt.Errorf("-o %s can't be for a comparison: choose one of %v", format, Compared)
+	return fmt.Errorf("-o %s can't be for a comparison: choose one of %s", format, strings.Join(Compared, ", "))
 }
 
 type comparison struct {
