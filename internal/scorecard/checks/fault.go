@@ -87,8 +87,24 @@ func (p *Platform) suffer(ctx context.Context, in *project, component string) (p
 		err = p.replaced(ctx, in.Name, component, pods)
 	}
 	report := running.Stop()
-	in.log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String())
+	in.log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String()+failuresOf(report))
 	return report, err
+}
+
+// mostFailures is how many failed requests evidence names.
+const mostFailures = 6
+
+// failuresOf names the requests that failed, a line each.
+func failuresOf(report probe.Report) string {
+	var text strings.Builder
+	for i, f := range report.Failures {
+		if i == mostFailures {
+			fmt.Fprintf(&text, "\nand %d more", len(report.Failures)-i)
+			break
+		}
+		text.WriteString("\n" + f.String())
+	}
+	return text.String()
 }
 
 // replaced waits until a component has as many ready pods as before, the first of which is another one.
