@@ -56,10 +56,14 @@ e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)
 e2e-vm: build ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
 	go test -vet=off -tags vm -count 1 -timeout 90m -v -run 'TestVM/$(RUN)' ./test/vm
 
-scorecard: up ## evaluate the running platform, row by row; the reports go to bin/, the score into README.md
-	$(NARU) evaluate --yes -o json --commit "$$(git rev-parse --short HEAD)" --readme README.md > bin/score.json
-	$(NARU) evaluate --from bin/score.json -o html > bin/score.html
-	$(NARU) evaluate --from bin/score.json
+# The reports are replaced once the run has come to its end, so that a broken one leaves the last good ones.
+scorecard: up ## evaluate the running platform, row by row; the reports go to docs/scorecard/, the score into README.md
+	@mkdir -p docs/scorecard
+	$(NARU) evaluate --yes -o json --commit "$$(git describe --always --dirty --exclude '*')" --readme README.md > bin/score.json
+	cp bin/score.json docs/scorecard/score.json
+	$(NARU) evaluate --from docs/scorecard/score.json -o html > docs/scorecard/score.html
+	$(NARU) evaluate --from docs/scorecard/score.json -o html --lang ko > docs/scorecard/score.ko.html
+	$(NARU) evaluate --from docs/scorecard/score.json
 
 # Not a part of test: it fetches a program from npm, under the AGPL, and only runs it.
 oracle: ## compare decisions on IAM policies with another evaluator (needs node, npm and a network)

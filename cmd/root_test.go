@@ -19,7 +19,7 @@ func TestUsageErrors(t *testing.T) {
 		"when there are too many arguments, it says so":          {[]string{"release", "build", "1", "2"}, "accepts at most 1 arg(s), received 2"},
 		"when a required flag is missing, it names it":           {[]string{"scale", "nodegroup", "web"}, `"cluster" not set`},
 		"when flags exclude each other, it names them":           {[]string{"create", "cluster", "x", "--wait", "--no-wait"}, "[wait no-wait]"},
-		"when a row does not exist, it says which do":            {[]string{"evaluate", "--rows", "P99"}, `no row "P99": choose of P01 to P42`},
+		"when a row does not exist, it says which do":            {[]string{"evaluate", "--rows", "P99"}, `no row "P99": choose one of P01 to P42`},
 		"when a language does not exist, it says which do":       {[]string{"evaluate", "--lang", "fr"}, "choose en or ko"},
 		"when a report is missing, it says how many there are":   {[]string{"evaluate", "--compare", "a.json"}, "wants two reports, 1 were given"},
 		"when a report is of another form, it says so":           {[]string{"evaluate", "--compare", "../go.mod", "../go.mod"}, "can't be read as a report"},

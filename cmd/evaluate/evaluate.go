@@ -186,11 +186,14 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, rows []scorecard.Row)
 	for _, row := range rows {
 		ids = append(ids, row.ID)
 	}
-	list := strings.Join(ids, ", ")
-	if file, ok := in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
-		return false, explain.Usagef("rows %s kill pods and machines of the cluster that is evaluated: say --yes, as there is no terminal to ask on, or choose others with --rows", list)
+	list := "row " + ids[0] + " kills"
+	if len(ids) > 1 {
+		list = "rows " + strings.Join(ids, ", ") + " kill"
 	}
-	fmt.Fprintf(out, "Rows %s kill pods and machines of the cluster that is evaluated. Run them, too? [y/N] ", list)
+	if file, ok := in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+		return false, explain.Usagef("%s pods and machines of the cluster that is evaluated: say --yes, as there is no terminal to ask on, or choose others with --rows", list)
+	}
+	fmt.Fprintf(out, "%s pods and machines of the cluster that is evaluated. Run them, too? [y/N] ", strings.ToUpper(list[:1])+list[1:])
 	typed := make(chan string, 1)
 	go func() {
 		// An error leaves what was typed before it, which is no yes.

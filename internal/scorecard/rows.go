@@ -159,5 +159,5 @@ func Select(ids, categories []string) ([]Row, error) {
 type UnknownError struct{ What, Name, Choice string }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("there is no %s %q: choose of %s", e.What, e.Name, e.Choice)
+	return fmt.Sprintf("there is no %s %q: choose one of %s", e.What, e.Name, e.Choice)
 }

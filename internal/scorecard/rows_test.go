@@ -48,9 +48,9 @@ func TestSelect(t *testing.T) {
 		"when rows are named, they come in the document's order": {[]string{"A05", "p04"}, nil, []string{"P04", "A05"}, ""},
 		"when a category is named, all of its rows come":         {nil, []string{"backup"}, []string{"P22"}, ""},
 		"when both are, both come":                               {[]string{"P01"}, []string{"backup"}, []string{"P01", "P22"}, ""},
-		"when a row does not exist, it says which do":            {[]string{"P43"}, nil, nil, `there is no row "P43": choose of P01 to P42 and A01 to A41`},
+		"when a row does not exist, it says which do":            {[]string{"P43"}, nil, nil, `there is no row "P43": choose one of P01 to P42 and A01 to A41`},
 		"when a category does not exist, it lists all": {nil, []string{"speed"}, nil,
-			`there is no category "speed": choose of install, upgrade, fault-tolerance, backup, scaling, platform-management, monitoring, logging-metering, build-deploy, registry, container-management, development, analysis, project-management, security-networking`},
+			`there is no category "speed": choose one of install, upgrade, fault-tolerance, backup, scaling, platform-management, monitoring, logging-metering, build-deploy, registry, container-management, development, analysis, project-management, security-networking`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, err := Select(c.ids, c.categories)

@@ -132,6 +132,9 @@ func (r *Runner) sideBySide(ctx context.Context, pending []job, workers int, kee
 	}
 }
 
+// Interrupted is the error of a row that the end of the run has cut off. It is not kept: --resume tries it again.
+const Interrupted = "interrupted"
+
 // answer tries one row; cut tells that ctx's end kept it from being answered.
 func (r *Runner) answer(ctx context.Context, j job) (result Result, cut bool) {
 	end := r.Begin(j.row)
@@ -148,7 +151,7 @@ func (r *Runner) answer(ctx context.Context, j job) (result Result, cut bool) {
 	result.Began, result.Took = began, math.Round(r.Now().Sub(began).Seconds()*10)/10
 	result.Evidence = log.Entries()
 	if ctx.Err() != nil && result.Status == Failed {
-		result.Error = "interrupted"
+		result.Error = Interrupted
 		return result, true
 	}
 	return result, false

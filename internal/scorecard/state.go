@@ -14,11 +14,24 @@ import (
 
 // Leftover is something that a run has made and has to take away again.
 type Leftover struct {
-	// Kind is cluster, namespace or image.
+	// Kind is cluster, namespace, image or user.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// Where is the cluster that a namespace is in.
 	Where string `json:"where,omitempty"`
+}
+
+// String names it for people, with the command that takes it away.
+func (l Leftover) String() string {
+	switch l.Kind {
+	case LeftCluster:
+		return fmt.Sprintf("cluster %s (naru delete cluster %s)", l.Name, l.Name)
+	case LeftNamespace:
+		return fmt.Sprintf("namespace %s in %s (kubectl delete namespace %s)", l.Name, l.Where, l.Name)
+	case LeftImage:
+		return fmt.Sprintf("image %s (naru image delete %s)", l.Name, l.Name)
+	}
+	return l.Kind + " " + l.Name
 }
 
 // The kinds of leftovers.
@@ -26,6 +39,7 @@ const (
 	LeftCluster   = "cluster"
 	LeftNamespace = "namespace"
 	LeftImage     = "image"
+	LeftUser      = "user"
 )
 
 // progressOf is the content of a state file.

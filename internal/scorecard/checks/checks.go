@@ -22,8 +22,8 @@ const (
 func All(lab *Lab) []scorecard.Check {
 	var all []scorecard.Check
 	for _, category := range []func(*Lab) []scorecard.Check{
-		install, faultTolerance, scaling, platformManagement, monitoring,
-		buildAndDeploy, registryRows, containers, traffic, development, analysis, projects, security,
+		install, faultTolerance, scaling, platformManagement, monitoring, logging,
+		buildAndDeploy, registryRows, containers, traffic, routes, development, analysis, projects, security,
 	} {
 		all = append(all, category(lab)...)
 	}

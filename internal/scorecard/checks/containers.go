@@ -124,7 +124,7 @@ func parseCPU(text string) (float64, error) {
 func (o limited) judge() []scorecard.Claim {
 	return []scorecard.Claim{
 		claim(1, text("A container gets no more processor time than its limit", "컨테이너는 CPU 제한 이상을 쓰지 못한다"),
-			o.Capped > 0 && o.Capped <= 0.2 && o.Free >= 2*o.Capped, "with a limit of 0.10 it used %.2f of a processor, without %.2f", o.Capped, o.Free),
+			o.Capped > 0 && o.Capped <= 0.2 && o.Free >= 1.5*o.Capped, "with a limit of 0.10 it used %.2f of a processor, without %.2f", o.Capped, o.Free),
 		claim(1, text("A container that takes more memory than its limit is ended", "메모리 제한을 넘는 컨테이너는 종료된다"), strings.Contains(o.Memory, "OOMKilled"), "%s", o.Memory),
 		claim(1, text("A container that takes more storage than its limit is ended", "스토리지 제한을 넘는 컨테이너는 종료된다"), strings.Contains(o.Storage, "Evicted"), "%s", o.Storage),
 	}

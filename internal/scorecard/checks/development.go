@@ -21,6 +21,7 @@ func development(lab *Lab) []scorecard.Check {
 		inProject[debugged]{row: "A20", limit: medium, observe: observeDebugged, judge: debugged.judge}.check(lab),
 		inProject[followed]{row: "A21", limit: short, observe: observeFollowed, judge: followed.judge}.check(lab),
 		inProject[shelled]{row: "A22", limit: short, observe: observeShelled, judge: shelled.judge}.check(lab),
+		inProject[piped]{row: "A23", limit: medium, observe: observePiped, judge: piped.judge}.check(lab),
 	}
 }
 

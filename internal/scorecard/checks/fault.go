@@ -24,6 +24,7 @@ func faultTolerance(lab *Lab) []scorecard.Check {
 			observe: func(ctx context.Context, log *scorecard.Log, o *masterLoss) error { return o.observe(ctx, lab, log) }}.check(),
 		ofLoss("P17", machineLoss.worker),
 		ofLoss("P18", machineLoss.infra),
+		ofLoss("P19", machineLoss.router),
 		trial[storageLoss]{row: "P20", needs: scorecard.PlatformAPI, limit: 5 * time.Minute, disruptive: true, prepare: main, judge: storageLoss.judge,
 			observe: func(ctx context.Context, log *scorecard.Log, o *storageLoss) error { return o.observe(ctx, lab, log) }}.check(),
 		ofLoss("P21", machineLoss.repair),
@@ -86,8 +87,24 @@ func (p *Platform) suffer(ctx context.Context, in *project, component string) (p
 		err = p.replaced(ctx, in.Name, component, pods)
 	}
 	report := running.Stop()
-	in.log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String())
+	in.log.Add(fmt.Sprintf("10 reads and 10 writes a second while %s was killed", pods[0].Name), report.String()+failuresOf(report))
 	return report, err
+}
+
+// mostFailures is how many failed requests evidence names.
+const mostFailures = 6
+
+// failuresOf names the requests that failed, a line each.
+func failuresOf(report probe.Report) string {
+	var text strings.Builder
+	for i, f := range report.Failures {
+		if i == mostFailures {
+			fmt.Fprintf(&text, "\nand %d more", len(report.Failures)-i)
+			break
+		}
+		text.WriteString("\n" + f.String())
+	}
+	return text.String()
 }
 
 // replaced waits until a component has as many ready pods as before, the first of which is another one.

@@ -39,7 +39,7 @@ func points(claims []scorecard.Claim) float64 {
 
 func TestJudge(t *testing.T) {
 	var all []judgement
-	for _, some := range []func() []judgement{platformJudgements, faultJudgements, deployJudgements, containerJudgements, accessJudgements} {
+	for _, some := range []func() []judgement{platformJudgements, faultJudgements, sizeJudgements, deployJudgements, containerJudgements, accessJudgements, operationJudgements} {
 		all = append(all, some()...)
 	}
 	for _, j := range all {
@@ -127,11 +127,8 @@ func faultJudgements() []judgement {
 	lost := probe.Report{Reads: 100, Writes: 100, Failures: []probe.Failure{{Kind: probe.Read, Err: probe.ErrLostWrite}}}
 	master := masterLoss{Server: calm, Member: calm, Whole: true}
 	served := seen{Replies: make([]reply, 100), Gap: 3 * time.Second}
-	loss := machineLoss{Kubelet: true, Victim: "m", Operations: []string{"metrics-server-1"}, Served: served, Strength: true, Names: 60, Metrics: true, Replaced: true, Runs: true}
+	loss := machineLoss{Kubelet: true, Victim: "m", Operations: []string{"metrics-server-1"}, Served: served, Entered: served, Strength: true, Names: 60, Metrics: true, Replaced: true, Runs: true}
 	store := storageLoss{Before: "before", During: "during", After: "during", Bound: true}
-	size := resized{Up: resizedTo{Servers: 3, Members: 3}, Down: resizedTo{Servers: 1, Members: 1}, Probe: calm}
-	group := pool{First: 1, Grown: 2, Shrunk: 1, Gone: true, Hosted: "n", Kept: true}
-	disk := volumes{Volume: "v", Class: "c", Kept: volumeContent, Reclaimed: true, Enforced: true}
 	return []judgement{
 		{"P16", master.judge(), 3, map[string]worth{
 			"when an acknowledged write is lost":        {but(master, func(o *masterLoss) { o.Server = lost }).judge(), 1.5},
@@ -149,6 +146,10 @@ func faultJudgements() []judgement {
 			"when metrics do not come back":            {but(loss, func(o *machineLoss) { o.Metrics = false }).infra(), 0},
 			"when nothing of the operations ran on it": {but(loss, func(o *machineLoss) { o.Operations = nil }).infra(), 0},
 		}},
+		{"P19", loss.router(), 1, map[string]worth{
+			"when nobody gets in any more":   {but(loss, func(o *machineLoss) { o.Entered.Gap = time.Minute }).router(), 0},
+			"when next to nothing was asked": {but(loss, func(o *machineLoss) { o.Entered.Replies = nil }).router(), 0},
+		}},
 		{"P20", store.judge(), 1, map[string]worth{
 			"when volumes can't be written meanwhile": {but(store, func(o *storageLoss) { o.During = "" }).judge(), 0},
 			"when no volume is made afterwards":       {but(store, func(o *storageLoss) { o.Bound = false }).judge(), 0},
@@ -158,6 +159,16 @@ func faultJudgements() []judgement {
 			"when the machine is not replaced":    {but(loss, func(o *machineLoss) { o.Replaced = false }).repair(), 0.5},
 			"when no pod runs on the new machine": {but(loss, func(o *machineLoss) { o.Runs = false }).repair(), 0.5},
 		}},
+	}
+}
+
+func sizeJudgements() []judgement {
+	calm := probe.Report{Reads: 100, Writes: 100, LongestGap: time.Second}
+	lost := probe.Report{Reads: 100, Writes: 100, Failures: []probe.Failure{{Kind: probe.Read, Err: probe.ErrLostWrite}}}
+	size := resized{Up: resizedTo{Servers: 3, Members: 3}, Down: resizedTo{Servers: 1, Members: 1}, Probe: calm}
+	group := pool{First: 1, Grown: 2, Shrunk: 1, Gone: true, Hosted: "n", Kept: true}
+	disk := volumes{Volume: "v", Class: "c", Kept: volumeContent, Reclaimed: true, Enforced: true}
+	return []judgement{
 		{"P23", size.judge(), 1, map[string]worth{
 			"when a member is missing":        {but(size, func(o *resized) { o.Up.Members = 2 }).judge(), 0.5},
 			"when it does not become smaller": {but(size, func(o *resized) { o.Down.Servers = 3 }).judge(), 0.5},

@@ -203,6 +203,10 @@ func (l *Lab) Sweep(ctx context.Context, leftovers []scorecard.Leftover) error {
 			if l.Platform != nil {
 				failures = append(failures, l.Platform.removeImage(ctx, left.Name, l.Keeper))
 			}
+		case scorecard.LeftUser:
+			if l.Platform != nil {
+				failures = append(failures, l.Platform.removeUser(ctx, left.Name, l.Keeper))
+			}
 		case scorecard.LeftNamespace:
 			if cluster, err := l.Main(ctx); err == nil && cluster.Name == left.Where {
 				failures = append(failures, l.removeNamespace(ctx, cluster, left.Name))

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"naru.dev/naru/internal/scorecard"
 )
@@ -168,5 +172,39 @@ func TestExperimentIsMadeOnce(t *testing.T) {
 	}
 	if times != 1 {
 		t.Errorf("it was made %d times", times)
+	}
+}
+
+func TestImages(t *testing.T) {
+	pulling := func(reason string) func(clienttesting.Action) (bool, runtime.Object, error) {
+		return func(a clienttesting.Action) (bool, runtime.Object, error) {
+			pod, ok := a.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
+			if ok && pod.Name == "shell" && reason != "" {
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "no such host"}}}}
+			} else if ok {
+				pretendPod(pod)
+			}
+			return false, nil, nil
+		}
+	}
+	for name, c := range map[string]struct{ reason, want string }{
+		"when an image can't be pulled, it says which flag names another":    {"ErrImagePull", "the image busybox (ErrImagePull no such host): name one that it can pull with --shell-image"},
+		"when both are there, it says nothing":                               {"", ""},
+		"when a pod waits for something else, it is left to the rows to say": {"ContainerCreating", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := liar{}.cluster("other")
+				cluster.Kube.(*fake.Clientset).PrependReactor("create", "pods", pulling(c.reason))
+				lab := &Lab{Keeper: forgetful{}, Now: time.Now, Open: func(context.Context) (*Cluster, bool, error) { return cluster, false, nil }}
+				err := lab.Images(t.Context())
+				if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					t.Errorf("got %v", err)
+				}
+				if names := namespacesOf(t, cluster); len(names) > 0 {
+					t.Errorf("%v are left", names)
+				}
+			})
+		})
 	}
 }

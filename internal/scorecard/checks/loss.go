@@ -25,6 +25,9 @@ type machineLoss struct {
 	Operations []string
 	// Served is what the application's client saw.
 	Served seen
+	// Entered is what a client outside of the pods' network saw that asked at a port of the victim, and where that did not
+	// answer at the same port of the other machine.
+	Entered seen
 	// Strength tells that the application had all its pods again, on machines that live, after Full.
 	Strength bool
 	Full     time.Duration
@@ -68,6 +71,10 @@ func (o *machineLoss) experiment(ctx context.Context, platform *Platform, p *pro
 	if err != nil {
 		return err
 	}
+	entering, err := p.enter(ctx, survivor, o.Victim)
+	if err != nil {
+		return err
+	}
 	if _, err := p.sh(ctx, "names", nameLoop); err != nil {
 		return err
 	}
@@ -82,7 +89,37 @@ func (o *machineLoss) experiment(ctx context.Context, platform *Platform, p *pro
 	err = o.recover(ctx, p, nodes, began)
 	served, stopErr := asking.stop(ctx)
 	o.Served = served
-	return errors.Join(err, stopErr, o.readNames(ctx, p))
+	entered, enterErr := entering.stop(ctx)
+	o.Entered = entered
+	return errors.Join(err, stopErr, enterErr, o.readNames(ctx, p))
+}
+
+// enter opens a port to the application at every machine, and asks there from one of them, first at the other.
+func (p *project) enter(ctx context.Context, from, first string) (*requests, error) {
+	route := service(p.namespace, "route", labels("app"), port)
+	route.Spec.Type = corev1.ServiceTypeNodePort
+	made, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, route, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("creating service route: %w", err)
+	}
+	outside := p.shellPod("outside", sleeper)
+	outside.Spec.HostNetwork = true
+	onNode(&outside.Spec, from)
+	if err := p.start(ctx, outside); err != nil {
+		return nil, err
+	}
+	var urls []string
+	for _, machine := range []string{first, from} {
+		url, err := p.entrance(ctx, machine, made.Spec.Ports[0].NodePort)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.answers(ctx, outside.Name, url, marked("1")); err != nil {
+			return nil, err
+		}
+		urls = append(urls, url)
+	}
+	return p.request(ctx, outside.Name, urls...)
 }
 
 // choose takes the machine that most of the cluster's operations run on.
@@ -229,6 +266,18 @@ func (o machineLoss) worker() []scorecard.Claim {
 		claim(2, text("A machine is killed: the application goes on to answer within 10 s", "머신이 죽어도 애플리케이션이 10초 안에 계속 응답한다"),
 			len(o.Served.Replies) >= 20 && o.Served.Gap <= longestGap, "%v", o.Served),
 		claim(1, text("The application has all its pods again", "애플리케이션의 모든 파드가 다시 실행된다"), o.Strength, "after %s", seconds(o.Full)),
+	}
+}
+
+// fewestEntered is how many requests have to get in: while the first address is dead, each takes the two seconds that it is
+// given.
+const fewestEntered = 8
+
+func (o machineLoss) router() []scorecard.Claim {
+	return []scorecard.Claim{
+		claim(1, text("A machine that lets requests in is killed: they get in at another one within 10 s", "요청이 들어오는 머신이 죽어도 10초 안에 다른 머신으로 들어온다"),
+			len(o.Entered.Replies) >= fewestEntered && o.Entered.Gap <= longestGap && o.Replaced, "%v", o.Entered),
+		missing(2, text("Router nodes with one address for all, which find out by themselves what lives", "하나의 주소를 가지고 스스로 장애를 감지하는 라우터 노드")),
 	}
 }
 

@@ -2,12 +2,15 @@ package checks
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"naru.dev/naru/internal/probe"
 )
 
 func TestParseAnswers(t *testing.T) {
@@ -110,5 +113,19 @@ func TestNewcomer(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestFailuresOf(t *testing.T) {
+	report := probe.Report{}
+	if got := failuresOf(report); got != "" {
+		t.Errorf("when nothing failed, it says nothing; got %q", got)
+	}
+	for range mostFailures + 2 {
+		report.Failures = append(report.Failures, probe.Failure{Kind: probe.Write, After: 2 * time.Second, Took: time.Second, Connection: "fresh", Err: probe.ErrLostWrite})
+	}
+	got := failuresOf(report)
+	if !strings.Contains(got, report.Failures[0].String()) || !strings.HasSuffix(got, "and 2 more") {
+		t.Errorf("when many failed, it names some; got %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -31,6 +32,9 @@ type Platform struct {
 	// Image writes an image that holds version in the file /version as a folder with an OCI layout, and returns its path.
 	Image func(ctx context.Context, version string) (path string, err error)
 
+	// Accounts are those of the platform's operators.
+	Accounts Accounts
+
 	// Made is the command that has made the shared cluster; empty where it was there before.
 	Made Ran
 
@@ -53,11 +57,12 @@ func (r Ran) String() string {
 // Naru runs naru. An exit code other than 0 is an error, too; what was printed comes with it.
 type Naru func(ctx context.Context, stdin string, args ...string) (Ran, error)
 
-// Program runs a naru binary, whose progress goes line by line.
-func Program(binary string) Naru {
+// Program runs a naru binary, whose progress goes line by line. What environment says, as KEY=value, goes before what
+// the process has.
+func Program(binary string, environment ...string) Naru {
 	return func(ctx context.Context, stdin string, args ...string) (Ran, error) {
 		command := exec.CommandContext(ctx, binary, args...)
-		command.Stdin = strings.NewReader(stdin)
+		command.Stdin, command.Env = strings.NewReader(stdin), append(os.Environ(), environment...)
 		command.WaitDelay = 5 * time.Second
 		var stdout, stderr bytes.Buffer
 		command.Stdout, command.Stderr = &stdout, &stderr

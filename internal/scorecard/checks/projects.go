@@ -30,6 +30,9 @@ func projects(lab *Lab) []scorecard.Check {
 		inProject[administered]{row: "A33", limit: short, judge: administered.judge, observe: func(ctx context.Context, p *project, o *administered) error {
 			return o.observe(ctx, lab, p)
 		}}.check(lab),
+		inProject[staged]{row: "A34", limit: short, judge: staged.judge, observe: func(ctx context.Context, p *project, o *staged) error {
+			return observeStaged(ctx, lab, p, o)
+		}}.check(lab),
 		inProject[quotas]{row: "A35", limit: short, observe: observeQuotas, judge: quotas.judge}.check(lab),
 	}
 }
@@ -269,6 +272,9 @@ func (o administered) judge() []scorecard.Claim {
 	}
 }
 
+// quotaTime bounds how long a quota may take to count.
+const quotaTime = 20 * time.Second
+
 // quotas is A35: what is taken within the limits and what beyond them is refused, by resource.
 type quotas struct{ Taken, Refused map[string]bool }
 
@@ -277,17 +283,7 @@ func observeQuotas(ctx context.Context, p *project, o *quotas) error {
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
 		"requests.cpu": resource.MustParse("100m"), "requests.memory": resource.MustParse("100Mi"), "pods": resource.MustParse("2"), "services": resource.MustParse("1"),
 	}}}
-	if _, err := p.Kube.CoreV1().ResourceQuotas(p.namespace).Create(ctx, quota, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating a quota: %w", err)
-	}
-	err := await(ctx, "the quota to be counted", 20*time.Second, func(ctx context.Context) error {
-		found, err := p.Kube.CoreV1().ResourceQuotas(p.namespace).Get(ctx, quota.Name, metav1.GetOptions{})
-		if err == nil && len(found.Status.Hard) < len(quota.Spec.Hard) {
-			err = errors.New("it has no status yet")
-		}
-		return err
-	})
-	if err != nil {
+	if err := p.limited(ctx, quota); err != nil {
 		return err
 	}
 	pod := func(name, cpu, memory string) error {

@@ -100,7 +100,8 @@ func (o *images) push(ctx context.Context, lab *Lab, log *scorecard.Log, i int) 
 	if err := lab.Platform.noteImage(name, lab.Keeper); err != nil {
 		return "", err
 	}
-	ran, err := lab.Platform.naru(ctx, log, "image", "push", archive, "--as", name)
+	ran, err := lab.Platform.Naru(ctx, "", "image", "push", archive, "--as", name)
+	log.Add("naru image push FOLDER --as "+name, ran.String()) // where this machine keeps it is nobody's business
 	reference := strings.TrimSpace(ran.Stdout)
 	if err == nil && reference == "" {
 		err = errors.New("naru image push prints no reference")

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// requests is a loop of requests from a pod to a URL. It runs in the pod and writes into a file there, so that it goes
+// requests is a loop of requests from a pod to a URL, or to the next one where that does not answer. It runs in the pod and writes into a file there, so that it goes
 // on when the way to the pod, not the one that is asked, is disturbed.
 type requests struct {
 	p         *project
@@ -16,20 +16,21 @@ type requests struct {
 }
 
 // request begins the loop.
-func (p *project) request(ctx context.Context, from, url string) (*requests, error) {
+func (p *project) request(ctx context.Context, from string, urls ...string) (*requests, error) {
+	const fetch = "timeout 2 wget -qO- "
 	script := fmt.Sprintf(`rm -f /tmp/stop /tmp/stopped /tmp/answers
 (while [ ! -e /tmp/stop ]; do
-  a=$(timeout 2 wget -qO- %s 2>/dev/null) || a=FAILED
+  a=$( (%s) 2>/dev/null) || a=FAILED
   read up idle </proc/uptime
   echo "$up $a" >>/tmp/answers
   usleep 50000
 done; touch /tmp/stopped) </dev/null >/dev/null 2>&1 &
-for i in $(seq 100); do [ -s /tmp/answers ] && break; usleep 100000; done; wc -l </tmp/answers`, url)
+for i in $(seq 100); do [ -s /tmp/answers ] && break; usleep 100000; done; wc -l </tmp/answers`, fetch+strings.Join(urls, " || "+fetch))
 	got, err := p.sh(ctx, from, script)
 	if n, parseErr := strconv.Atoi(strings.TrimSpace(got)); err == nil && (parseErr != nil || n == 0) {
 		err = fmt.Errorf("no request was made: %q", got)
 	}
-	return &requests{p, from, url}, err
+	return &requests{p, from, strings.Join(urls, ", else ")}, err
 }
 
 // seen is what came of a loop of requests.

@@ -49,7 +49,7 @@ const (
 	patience     = 15 * time.Second
 )
 
-// Run evaluates. Errors: *UsageError, *UnreachableError, *RightsError, *InterruptedError, and those of package platform.
+// Run evaluates. Errors: *UsageError, *ImageError, *UnreachableError, *RightsError, *InterruptedError, and those of package platform.
 func Run(ctx context.Context, o Options) (*scorecard.Report, error) {
 	rows, err := scorecard.Select(o.Rows, o.Categories)
 	if err != nil {
@@ -84,8 +84,11 @@ func Run(ctx context.Context, o Options) (*scorecard.Report, error) {
 	if err := s.sweep(ctx, o.Progress, state); err != nil {
 		return nil, err
 	}
+	if err := s.preflight(ctx, o, rows, all); err != nil {
+		return nil, errors.Join(&ImageError{err}, s.close(ctx, o, state), state.End())
+	}
 	results, err := s.runner(o, all, allowed, state).Run(ctx, rows, done)
-	left := s.close(ctx, o)
+	left := s.close(ctx, o, state)
 	if ctx.Err() != nil {
 		return nil, &InterruptedError{Answered: len(results), Of: len(rows), Left: left}
 	}
@@ -128,7 +131,10 @@ func (s *session) runner(o Options, all []scorecard.Check, allowed bool, state *
 			step := o.Progress.Step(row.ID + " " + row.Name.EN)
 			return func(result scorecard.Result) {
 				var err error
-				if result.Status == scorecard.Failed {
+				switch {
+				case result.Error == scorecard.Interrupted:
+					err = errors.New(result.Error)
+				case result.Status == scorecard.Failed:
 					err = fmt.Errorf("%g / %d: %s", result.Points, result.Weight, result.Error)
 				}
 				step.End(fmt.Sprintf("%g / %d", result.Points, result.Weight), err)
@@ -149,14 +155,37 @@ func (s *session) sweep(ctx context.Context, p *progress.Progress, state *scorec
 	return err
 }
 
-func (s *session) close(ctx context.Context, o Options) error {
-	if o.Keep {
+// preflight tries the images in a cluster that may not get them: Naru's own have them.
+func (s *session) preflight(ctx context.Context, o Options, rows []scorecard.Row, all []scorecard.Check) error {
+	if s.lab.Platform != nil || !slices.ContainsFunc(rows, func(row scorecard.Row) bool {
+		return slices.ContainsFunc(all, func(c scorecard.Check) bool { return c.Row == row.ID && c.Needs == scorecard.Kubernetes })
+	}) {
 		return nil
+	}
+	step := o.Progress.Step("trying the images that rows use")
+	err := s.lab.Images(ctx)
+	step.End("", err)
+	return err
+}
+
+func (s *session) close(ctx context.Context, o Options, state *scorecard.State) error {
+	if o.Keep {
+		return s.keep(o, state)
 	}
 	step := o.Progress.Step("taking away what was made")
 	err := s.lab.Close(ctx)
 	step.End("", err)
 	return err
+}
+
+// keep leaves everything to the user, and names it: the next run takes nothing of it away.
+func (s *session) keep(o Options, state *scorecard.State) error {
+	var failures []error
+	for _, left := range state.Leftovers() {
+		o.Progress.Step("kept: "+left.String()).End("", nil)
+		failures = append(failures, state.Cleared(left))
+	}
+	return errors.Join(failures...)
 }
 
 // target describes what was evaluated; what can't be known any more is left out.
@@ -174,6 +203,15 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // ExitCode implements the convention of package exitcode.
 func (*UsageError) ExitCode() int { return exitcode.Usage }
+
+// ImageError is an image that the cluster does not get.
+type ImageError struct{ Err error }
+
+func (e *ImageError) Error() string { return e.Err.Error() }
+func (e *ImageError) Unwrap() error { return e.Err }
+
+// ExitCode implements the convention of package exitcode.
+func (*ImageError) ExitCode() int { return exitcode.Usage }
 
 // UnreachableError says that a cluster does not answer.
 type UnreachableError struct {

@@ -166,3 +166,25 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("when it is resumed, it goes on; got %v", err)
 	}
 }
+
+// TestKept lets a run keep what it could not make: what is written down is the user's then.
+func TestKept(t *testing.T) {
+	o := options(t, kubeconfig(t, api(t, 0, everything)), "P04")
+	state, err := scorecard.OpenState(o.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := state.Leave(scorecard.Leftover{Kind: scorecard.LeftCluster, Name: "eval-1"}); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	s, o2 := &session{}, o
+	o2.Keep, o2.Progress = true, progress.New(&said, progress.Options{})
+	if err := s.close(t.Context(), o2, state); err != nil {
+		t.Fatal(err)
+	}
+	o2.Progress.Close()
+	if !strings.Contains(said.String(), "naru delete cluster eval-1") || len(state.Leftovers()) > 0 {
+		t.Errorf("when everything is kept, it says how it is deleted, and forgets it; it says %q, and remembers %v", said.String(), state.Leftovers())
+	}
+}

@@ -154,7 +154,8 @@ func openPlatform(ctx context.Context, o Options) (*session, error) {
 			}
 			return checks.Connect("the cluster", config, app, shell)
 		},
-		Image: imageMaker(p, images["busybox"]),
+		Image:    imageMaker(p, images["busybox"]),
+		Accounts: newAccounts(b, o.Binary),
 	}
 	lab := &checks.Lab{Platform: side, Keep: o.Keep, Now: o.Now}
 	s := &session{lab: lab, name: "Naru", subject: "Naru"}

@@ -11,7 +11,7 @@ import (
 )
 
 // Compared are the formats of a comparison.
-var Compared = []string{string(Table), string(JSON), string(Markdown)}
+var Compared = []string{string(Table), string(JSON), string(HTML), string(Markdown)}
 
 // Comparison writes two reports side by side. Errors: one when the format has no comparison.
 func Comparison(w io.Writer, reports [2]*scorecard.Report, format Format, language scorecard.Language) error {
@@ -23,9 +23,11 @@ func Comparison(w io.Writer, reports [2]*scorecard.Report, format Format, langua
 		return c.json(w)
 	case Markdown:
 		return c.markdown(w)
-	case HTML, Workbook:
+	case HTML:
+		return execute(w, comparePage, newPair(reports, language))
+	case Workbook:
 	}
-	return fmt.Errorf("-o %s can't be for a comparison: choose one of %v", format, Compared)
+	return fmt.Errorf("-o %s can't be for a comparison: choose one of %s", format, strings.Join(Compared, ", "))
 }
 
 type comparison struct {

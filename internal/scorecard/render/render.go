@@ -154,9 +154,11 @@ const notBuilt = "not built"
 // Full tells whether a row has all its points.
 func (r rowView) Full() bool { return r.Points == float64(r.Weight) }
 
-// Level is how much of its points a row has, for style sheets: all, some or none.
+// Level is how much of its points a row has, for style sheets: all, some or none, or untried.
 func (r rowView) Level() string {
 	switch {
+	case r.Status != scorecard.Measured && r.Status != scorecard.Failed:
+		return "untried"
 	case r.Full():
 		return "all"
 	case r.Points > 0:
@@ -180,5 +182,5 @@ func (v *view) About() string {
 	if v.Commit != "" {
 		parts = append(parts, v.Words.Commit+" "+v.Commit)
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%s %.0f s", v.Words.Took, v.Ended.Sub(v.Began).Seconds())), " · ")
+	return strings.Join(append(parts, fmt.Sprintf("%s %.0f %s", v.Words.Took, v.Ended.Sub(v.Began).Seconds(), v.Words.Seconds)), " · ")
 }

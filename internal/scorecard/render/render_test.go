@@ -102,7 +102,7 @@ func TestComparison(t *testing.T) {
 	other := sample()
 	other.Target.Name, other.Results = "Other", other.Results[:2]
 	other.Results[0].Points = 1
-	for _, format := range []Format{Table, Markdown, JSON} {
+	for _, format := range []Format{Table, Markdown, JSON, HTML} {
 		var got bytes.Buffer
 		if err := Comparison(&got, [2]*scorecard.Report{sample(), other}, format, scorecard.Korean); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func english() words {
 		Category: "Category", Item: "Item", Description: "Description", Points: "Points", Weight: "Weight",
 		EKS: "EKS 2018", Result: "Result", Opinion: "Opinion",
 		Evidence: "Evidence", Seconds: "s", Error: "Error", Commit: "commit", Took: "took",
-		Score: "Score", Of: "of", Chart: "Points by category", Legend: "The line is what Amazon EKS got in October 2018.",
+		Score: "Score", Of: "of", Chart: "Points by category", Legend: "what Amazon EKS got in October 2018",
 		Difference: "Change", NA: "–",
 		Parts: map[scorecard.Part]string{scorecard.Platform: "Platform", scorecard.Application: "Application"},
 		Status: map[scorecard.Status]string{
@@ -42,7 +42,7 @@ func korean() words {
 		Category: "구분", Item: "항목", Description: "설명", Points: "배점", Weight: "가중치",
 		EKS: "EKS 2018", Result: "평가결과", Opinion: "평가의견",
 		Evidence: "증거", Seconds: "초", Error: "오류", Commit: "커밋", Took: "소요",
-		Score: "점수", Of: "/", Chart: "구분별 점수", Legend: "선은 2018년 10월 Amazon EKS의 점수이다.",
+		Score: "점수", Of: "/", Chart: "구분별 점수", Legend: "2018년 10월 Amazon EKS의 점수",
 		Difference: "차이", NA: "–",
 		Parts: map[scorecard.Part]string{scorecard.Platform: "플랫폼", scorecard.Application: "어플리케이션"},
 		Status: map[scorecard.Status]string{
