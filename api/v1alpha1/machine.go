@@ -61,11 +61,12 @@ type MachineClassList struct {
 	Items           []MachineClass `json:"items"`
 }
 
-// MachineSpec is one machine. It never changes: a machine that should be otherwise is replaced.
+// MachineSpec is one machine. It never changes: a machine that should be otherwise is replaced. Only one that was made
+// ahead of its NodeClaim is given that, once, with the labels and taints that go with it.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine can't be changed: Karpenter replaces it"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf || size(oldSelf.claim.uid) == 0 && self.machineClass == oldSelf.machineClass && self.image == oldSelf.image && has(self.nodeGroup) == has(oldSelf.nodeGroup) && (!has(self.nodeGroup) || self.nodeGroup == oldSelf.nodeGroup) && has(self.zone) == has(oldSelf.zone) && (!has(self.zone) || self.zone == oldSelf.zone)",message="a Machine can't be changed, but for the NodeClaim of one that has none yet: Karpenter replaces it"
 type MachineSpec struct {
-	// claim is the NodeClaim, in the cluster, that this machine serves.
+	// claim is the NodeClaim, in the cluster, that this machine serves; empty while it was made ahead and has none yet.
 	// +required
 	Claim MachineClaim `json:"claim"`
 	// nodeGroup is the name of the group that the machine belongs to.
@@ -87,6 +88,9 @@ type MachineSpec struct {
 	// +optional
 	Taints []corev1.Taint `json:"taints,omitempty"`
 }
+
+// Claimed tells whether the machine serves a NodeClaim.
+func (m *Machine) Claimed() bool { return m.Spec.Claim.UID != "" }
 
 // MachineClaim names a NodeClaim. The UID is the idempotency key: one claim has at most one machine.
 type MachineClaim struct {

@@ -111,27 +111,44 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	wanted := map[string]string{
-		apis.Group + "/v1":             "nodeclaims",
-		v1alpha1.GroupVersion.String(): "narunodeclasses",
-	}
 	var last error
 	err = wait.PollUntilContextCancel(ctx, kindsInterval, true, func(context.Context) (bool, error) {
-		for version, resource := range wanted {
-			served, err := c.ServerResourcesForGroupVersion(version)
-			if err != nil {
-				last = err
-				return false, nil
-			}
-			if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == resource }) {
-				last = fmt.Errorf("%s does not serve %s", version, resource)
-				return false, nil
-			}
-		}
-		return true, nil
+		last = serves(c, kinds())
+		return last == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the cluster's kinds (%v): %w", last, err)
+	}
+	return nil
+}
+
+// kinds are the resources that are watched, by group and version: those of every definition that a cluster is given, one
+// by one and in any order.
+func kinds() map[string][]string {
+	wanted := map[string][]string{v1alpha1.GroupVersion.String(): {"narunodeclasses"}}
+	for _, definition := range apis.CRDs {
+		for _, version := range definition.Spec.Versions {
+			if version.Served {
+				name := definition.Spec.Group + "/" + version.Name
+				wanted[name] = append(wanted[name], definition.Spec.Names.Plural)
+			}
+		}
+	}
+	return wanted
+}
+
+// serves says what is missing.
+func serves(c discovery.ServerResourcesInterface, wanted map[string][]string) error {
+	for version, resources := range wanted {
+		served, err := c.ServerResourcesForGroupVersion(version)
+		if err != nil {
+			return err
+		}
+		for _, resource := range resources {
+			if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == resource }) {
+				return fmt.Errorf("%s does not serve %s", version, resource)
+			}
+		}
 	}
 	return nil
 }

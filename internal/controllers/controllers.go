@@ -81,7 +81,7 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 			return machine.NewController(hosting, tenants, pod.New(hosting, clock), clock).SetupWithManager(manager, watches)
 		},
 		"machinegc": func() error {
-			return machinegc.NewController(hosting, tenants).SetupWithManager(ctx, manager, watches)
+			return machinegc.NewController(hosting, tenants, clock).SetupWithManager(ctx, manager, watches)
 		},
 		"nodegroup": func() error {
 			return nodegroup.NewController(hosting, tenants).SetupWithManager(manager)

@@ -116,7 +116,7 @@ func (d *Describer) Machine(ctx context.Context, w io.Writer, machine *v1alpha1.
 	p.field("Created", d.age(machine.CreationTimestamp)+" ago")
 	d.deleting(p, machine)
 	p.field("Node group", orNone(machine.Spec.NodeGroup))
-	p.field("Node claim", machine.Spec.Claim.Name)
+	p.field("Node claim", orNone(machine.Spec.Claim.Name))
 	p.field("Machine class", machine.Spec.MachineClass)
 	p.field("Image", machine.Spec.Image)
 	p.field("Provider ID", orNone(machine.Status.ProviderID))

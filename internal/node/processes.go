@@ -57,6 +57,10 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		agent.Command = append(agent.Command, "--volumes", string(volumes.Disks))
 		agent.Command = append(agent.Command, "--pod-roles-certificate", kubeletCertificate)
 	}
+	if config.Role == nodeconfig.RoleWorker && config.APIServer != "" {
+		joinable := cluster{server: config.APIServer, files: files}.joinable
+		kubelet.Awaits, proxy.Awaits, agent.Awaits = joinable, joinable, joinable
+	}
 	if len(config.Bootstrap) > 0 {
 		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
 		// which waits for the files that kubeadm writes.
@@ -64,7 +68,22 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 			Name: "bootstrap", Command: config.Bootstrap, OneShot: true})
 		return list
 	}
-	return append(list, kubelet, proxy, agent)
+	return append(append(list, kubelet, proxy, agent), pulls(config)...)
+}
+
+// pulls are last: each waits for the one before, and nothing waits for them.
+func pulls(config nodeconfig.Config) []supervise.Process {
+	if len(config.Images) == 0 {
+		return nil
+	}
+	var list []supervise.Process
+	for i, image := range append([]string{config.PauseImage}, config.Images...) {
+		list = append(list, supervise.Process{
+			Name: fmt.Sprintf("pull-%d", i), OneShot: true,
+			Command: []string{programs + "ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "pull", "--hosts-dir", certsDir, image},
+		})
+	}
+	return list
 }
 
 func kubeletCommand(config nodeconfig.Config, seen facts) []string {

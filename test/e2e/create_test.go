@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/kube/conditions"
 )
 
 func restarts(statuses []corev1.ContainerStatus) int32 {
@@ -51,6 +52,7 @@ func testCreate(t *testing.T, w *world) {
 				eventually(t, "nodes", 2*time.Minute, c.cluster.wantNodes(c.nodes))
 				requireNodesAsPromised(t, w, c.cluster)
 			})
+			t.Run("when it is ready, its machines had started before it was", func(t *testing.T) { requireAhead(t, w, c.cluster.name) })
 			t.Run("when it is ready, CoreDNS is available", func(t *testing.T) {
 				w.kubectl(t, c.cluster, "-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout", "120s")
 			})
@@ -108,6 +110,25 @@ func (w *world) wantControlPlane(t *testing.T, ctx context.Context, name string,
 		return fmt.Errorf("ready pods by component (-want +got):\n%s", diff)
 	}
 	return nil
+}
+
+// requireAhead looks for machines that were asked for only when the cluster could ask.
+func requireAhead(t *testing.T, w *world, name string) {
+	t.Helper()
+	made := &v1alpha1.Cluster{}
+	if err := w.hosting(t).client.Get(t.Context(), client.ObjectKey{Name: name}, made); err != nil {
+		t.Fatal(err)
+	}
+	machines := &v1alpha1.MachineList{}
+	if err := w.hosting(t).client.List(t.Context(), machines, client.InNamespace(v1alpha1.Namespace(name))); err != nil {
+		t.Fatal(err)
+	}
+	bootstrapped := conditions.Get(made, v1alpha1.ClusterBootstrapped)
+	for _, machine := range machines.Items {
+		if bootstrapped == nil || machine.CreationTimestamp.After(bootstrapped.LastTransitionTime.Time) {
+			t.Errorf("machine %s is of %s, the cluster was ready for it at %v", machine.Name, machine.CreationTimestamp, bootstrapped)
+		}
+	}
 }
 
 // nodeComponent is the component of node pods, the only ones that are not confined.

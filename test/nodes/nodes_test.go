@@ -24,6 +24,7 @@ func TestNodes(t *testing.T) {
 		name string
 		test func(*testing.T, *world)
 	}{
+		{"when a cluster is new, its machines start ahead of it and are given to the claims", ahead},
 		{"when a group has a fixed size, as many nodes join", fixed},
 		{"when a machine class does not exist, the group says so and nothing is applied", unknownClass},
 		{"when kubeconfigs are renewed, machines are given them and go on", renewed},

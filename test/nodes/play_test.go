@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,9 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 	if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod.Name + "-bootstrap"}, &secret); err != nil {
 		return err
 	}
+	if known, err := w.knowsToken(ctx, pod.Name, string(secret.Data["bootstrap.kubeconfig"])); err != nil || !known {
+		return err
+	}
 	var files nodeconfig.Config
 	if err := json.Unmarshal(secret.Data["node.json"], &files); err != nil {
 		return err
@@ -73,6 +77,20 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 		Spec:       corev1.NodeSpec{ProviderID: files.ProviderID, Taints: files.Taints},
 	}
 	return w.Create(ctx, &node)
+}
+
+// knowsToken tells whether the cluster takes the token that a machine was given.
+func (w *world) knowsToken(ctx context.Context, machine, kubeconfig string) (bool, error) {
+	var tokens corev1.SecretList
+	if err := w.List(ctx, &tokens, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels{v1alpha1.LabelMachine: machine}); err != nil {
+		return false, err
+	}
+	for _, token := range tokens.Items {
+		if strings.Contains(kubeconfig, string(token.Data["token-id"])+"."+string(token.Data["token-secret"])) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // report says that a node is ready, and of what size, as its machine class promises.

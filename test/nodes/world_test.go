@@ -179,7 +179,7 @@ func (w *world) startNaru(ctx context.Context, t *testing.T, running *sync.WaitG
 	driver := pod.New(hosting, clock.RealClock{})
 	must(t, tenantwatchcontroller.NewController(hosting, watches).SetupWithManager(manager))
 	must(t, machine.NewController(hosting, tenants, driver, clock.RealClock{}).SetupWithManager(manager, watches))
-	must(t, machinegc.NewController(hosting, tenants).SetupWithManager(ctx, manager, watches))
+	must(t, machinegc.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(ctx, manager, watches))
 	must(t, nodegroup.NewController(hosting, tenants).SetupWithManager(manager))
 	must(t, csr.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(manager, watches))
 	run := func(what string, run func() error) {

@@ -88,6 +88,9 @@ func (p *Provider) find(ctx context.Context, providerID string) (*v1alpha1.Machi
 	} else if err != nil {
 		return nil, fmt.Errorf("finding machine: %w", err)
 	}
+	if !machine.Claimed() {
+		return nil, cloudprovider.NewNodeClaimNotFoundError(fmt.Errorf("machine %s serves no NodeClaim yet", name))
+	}
 	return &machine, nil
 }
 
@@ -97,20 +100,6 @@ func (p *Provider) list(ctx context.Context) ([]v1alpha1.Machine, error) {
 		return nil, fmt.Errorf("listing machines: %w", err)
 	}
 	return machines.Items, nil
-}
-
-func (p *Provider) machinesByZone(ctx context.Context) (map[string]int, error) {
-	machines, err := p.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	count := map[string]int{}
-	for _, machine := range machines {
-		if machine.DeletionTimestamp.IsZero() {
-			count[machine.Spec.Zone]++
-		}
-	}
-	return count, nil
 }
 
 func (p *Provider) instanceTypes(ctx context.Context, names []string) ([]*cloudprovider.InstanceType, error) {

@@ -15,10 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
-	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"naru.dev/naru/api/v1alpha1"
-	"naru.dev/naru/internal/autoscale/instancetypes"
 	"naru.dev/naru/internal/autoscale/nodeclass"
 )
 
@@ -72,8 +70,8 @@ func (p *Provider) RepairPolicies() []cloudprovider.RepairPolicy {
 	}
 }
 
-// Create makes the claim's Machine, or finds the one that an earlier call made: the Machine's name is derived
-// from the claim's UID. A full quota and a claim that no class and zone can hold are InsufficientCapacityErrors.
+// Create gives the claim a Machine that was made ahead of it, or makes one, or finds the one of an earlier call: that
+// has the claim's UID, and one that is made a name derived from it. A full quota and a claim that no class and zone can hold are InsufficientCapacityErrors.
 func (p *Provider) Create(ctx context.Context, claim *karpenter.NodeClaim) (*karpenter.NodeClaim, error) {
 	class, err := p.nodeClass(ctx, claim)
 	if err != nil {
@@ -83,27 +81,39 @@ func (p *Provider) Create(ctx context.Context, claim *karpenter.NodeClaim) (*kar
 	if err != nil {
 		return nil, err
 	}
-	machine, err := p.chooseAndClaim(ctx, claim, class, types)
+	machine, err := p.chooseAndClaim(ctx, wish{claim: claim, class: class.Spec, types: types})
 	if err != nil {
 		return nil, err
 	}
 	return p.toClaim(ctx, machine)
 }
 
-func (p *Provider) chooseAndClaim(ctx context.Context, claim *karpenter.NodeClaim, class *nodeclass.NodeClass, types []*cloudprovider.InstanceType) (*v1alpha1.Machine, error) {
+func (p *Provider) chooseAndClaim(ctx context.Context, wish wish) (*v1alpha1.Machine, error) {
 	p.choosing.Lock()
 	defer p.choosing.Unlock()
-	inUse, err := p.machinesByZone(ctx)
+	machines, err := p.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	requirements := scheduling.NewNodeSelectorRequirementsWithMinValues(claim.Spec.Requirements...)
-	choice, ok := instancetypes.Choose(types, requirements, claim.Spec.Resources.Requests, inUse)
+	if given := serving(machines, wish.claim); given != nil {
+		return alive(given)
+	}
+	if adopted, err := p.adopt(ctx, machines, wish); adopted != nil || err != nil {
+		return adopted, err
+	}
+	choice, ok := wish.choose(wish.types, nil, byZone(machines))
 	if !ok {
 		return nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf(
-			"none of the machine classes %v in an available zone meets what NodeClaim %s requires", class.Spec.MachineClasses, claim.Name))
+			"none of the machine classes %v in an available zone meets what NodeClaim %s requires", wish.class.MachineClasses, wish.claim.Name))
 	}
-	return p.claimMachine(ctx, newMachine(p.cluster, claim, class.Spec, choice))
+	return p.claimMachine(ctx, newMachine(p.cluster, wish.claim, wish.class, choice))
+}
+
+func alive(machine *v1alpha1.Machine) (*v1alpha1.Machine, error) {
+	if !machine.DeletionTimestamp.IsZero() {
+		return nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("machine %s was lost before it was launched", machine.Name))
+	}
+	return machine, nil
 }
 
 // nodeClass returns the claim's node class. Karpenter drops a claim that meets one of these errors and makes another.
@@ -139,10 +149,7 @@ func (p *Provider) claimMachine(ctx context.Context, wanted *v1alpha1.Machine) (
 		return nil, cloudprovider.NewCreateError(fmt.Errorf("machine %s serves another NodeClaim, %s", existing.Name, existing.Spec.Claim.Name),
 			"MachineNameTaken", "another NodeClaim's machine has the name that this one's would have")
 	}
-	if !existing.DeletionTimestamp.IsZero() {
-		return nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("machine %s was lost before it was launched", existing.Name))
-	}
-	return &existing, nil
+	return alive(&existing)
 }
 
 // Delete asks for the end of the claim's Machine. It returns a NodeClaimNotFoundError when the Machine is gone,
@@ -172,7 +179,7 @@ func (p *Provider) Get(ctx context.Context, providerID string) (*karpenter.NodeC
 	return p.toClaim(ctx, machine)
 }
 
-// List returns a claim for each Machine of the cluster; those that are on their way out have a deletion timestamp.
+// List returns a claim for each Machine of the cluster that has one; those that are on their way out have a deletion timestamp.
 func (p *Provider) List(ctx context.Context) ([]*karpenter.NodeClaim, error) {
 	machines, err := p.list(ctx)
 	if err != nil {
@@ -180,6 +187,9 @@ func (p *Provider) List(ctx context.Context) ([]*karpenter.NodeClaim, error) {
 	}
 	claims := make([]*karpenter.NodeClaim, 0, len(machines))
 	for i := range machines {
+		if !machines[i].Claimed() {
+			continue
+		}
 		claim, err := p.toClaim(ctx, &machines[i])
 		if err != nil {
 			return nil, err

@@ -171,6 +171,7 @@ func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
 	if err := c.Status().Update(t.Context(), members); err != nil {
 		t.Fatal(err)
 	}
+	runServer(t, c)
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "karpenter"} {
 		eventually(t, c, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: name}}, func() string { return "" })
 	}
@@ -180,6 +181,22 @@ func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
 	}
 	servers.Status = appsv1.DeploymentStatus{ObservedGeneration: servers.Generation, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 1, AvailableReplicas: 1}
 	if err := c.Status().Update(t.Context(), servers); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runServer makes a pod of an API server whose process has started.
+func runServer(t *testing.T, c client.Client) {
+	t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver-1", Labels: map[string]string{v1alpha1.LabelComponent: "kube-apiserver"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "kube-apiserver", Image: "registry.naru.local/kube-apiserver:test"}}},
+	}
+	if err := c.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "kube-apiserver", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	if err := c.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
 }

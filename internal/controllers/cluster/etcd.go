@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +19,12 @@ import (
 	"naru.dev/naru/internal/controlplane/component"
 	"naru.dev/naru/internal/controlplane/etcd"
 	"naru.dev/naru/internal/kube/conditions"
+)
+
+const (
+	etcdPort = "2379"
+	// listenTimeout is enough for a member that listens; one that does not refuses at once.
+	listenTimeout = 200 * time.Millisecond
 )
 
 // etcd keeps the members running, and changes their number one at a time. It never stops the pass: API servers may
@@ -39,7 +47,9 @@ func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
 	}
 	s.render.EtcdReplicas, s.render.EtcdServers = scaling.Replicas, scaling.Servers
-	s.etcdAnswers = rollout.Exists && rollout.Ready > rollout.Wanted/2
+	if s.etcdAnswers, err = c.etcdListens(ctx, s, rollout); err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
 	asWanted, err := c.keep(ctx, s, etcd.New())
 	if err != nil {
 		return fail(s, v1alpha1.ClusterEtcdReady, err)
@@ -62,6 +72,9 @@ func etcdOutcome(s *scope, rollout component.Rollout, scaling etcd.Scaling) next
 		return next{after: 2 * soon}
 	case !rollout.Done:
 		conditions.False(s.cluster, v1alpha1.ClusterEtcdReady, v1alpha1.ReasonProgressing, rollout.Message)
+		if !s.etcdAnswers {
+			return next{after: soon}
+		}
 		return next{after: 4 * soon}
 	}
 	conditions.True(s.cluster, v1alpha1.ClusterEtcdReady, v1alpha1.ReasonReady, fmt.Sprintf("%d of %d members are healthy", rollout.Ready, rollout.Wanted))
@@ -167,4 +180,28 @@ func (c *Controller) onlyPods(ctx context.Context, s *scope, component string, n
 		return false, fmt.Errorf("listing the pods of %s: %w", component, err)
 	}
 	return len(pods.Items) == int(n), nil
+}
+
+// etcdListens says whether most members take connections. They do a second or two before their pods are said to be ready.
+func (c *Controller) etcdListens(ctx context.Context, s *scope, rollout component.Rollout) (bool, error) {
+	if !rollout.Exists || rollout.Ready > rollout.Wanted/2 {
+		return rollout.Exists, nil
+	}
+	pods := &corev1.PodList{}
+	err := c.client.List(ctx, pods, client.InNamespace(s.render.Namespace), client.MatchingLabels{v1alpha1.LabelComponent: etcd.Name})
+	if err != nil {
+		return false, fmt.Errorf("listing etcd's pods: %w", err)
+	}
+	dialer, listening := net.Dialer{Timeout: listenTimeout}, int32(0)
+	for i := range pods.Items {
+		if pods.Items[i].Status.PodIP == "" {
+			continue
+		}
+		connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(pods.Items[i].Status.PodIP, etcdPort))
+		if err == nil {
+			connection.Close()
+			listening++
+		}
+	}
+	return listening > rollout.Wanted/2, nil
 }

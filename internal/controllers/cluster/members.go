@@ -44,7 +44,7 @@ func (c *Controller) openMembers(ctx context.Context, s *scope) (*members, error
 	var endpoints []string
 	for i := range pods.Items {
 		if pods.Items[i].Status.PodIP != "" && pods.Items[i].DeletionTimestamp.IsZero() {
-			endpoints = append(endpoints, "https://"+net.JoinHostPort(pods.Items[i].Status.PodIP, "2379"))
+			endpoints = append(endpoints, "https://"+net.JoinHostPort(pods.Items[i].Status.PodIP, etcdPort))
 		}
 	}
 	if len(endpoints) == 0 {

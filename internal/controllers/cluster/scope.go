@@ -20,8 +20,10 @@ type scope struct {
 	// missing is what the servers lack; apiServers is how many API servers are ready.
 	missing    []string
 	apiServers int32
-	// etcdAnswers says that a quorum of members is ready.
+	// etcdAnswers says that most members take connections.
 	etcdAnswers bool
+	// serverRuns says that the process of an API server runs.
+	serverRuns bool
 	// serversSeen says that missing is complete as far as servers are concerned.
 	serversSeen bool
 	// answering says that the API answered through the front in this pass.

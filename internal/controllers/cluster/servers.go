@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/controlplane/apiserver"
@@ -42,6 +44,9 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
+	if s.serverRuns, err = c.serverRuns(ctx, s, servers); err != nil {
+		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+	}
 	servers.Done = servers.Done && !changed
 	for _, part := range []component.Component{controllermanager.New(), scheduler.New(), karpenter.New()} {
 		asWanted, err := c.follower(ctx, s, part, servers)
@@ -51,8 +56,8 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 		changed = changed || !asWanted
 	}
 	s.serversSeen = true
-	if changed {
-		// Not every object that was changed has an event.
+	if changed || !s.serverRuns {
+		// Not every object that was changed has an event, and a container that starts has none here.
 		return next{after: soon}, nil
 	}
 	return next{}, nil
@@ -67,15 +72,35 @@ func apiServers(observed component.Rollout, wanted int32) int32 {
 	return wanted
 }
 
-// follower keeps what is a client of the API servers. It starts when etcd answers, which is what the first of them waits
-// for: each needs seconds to start, and the controller manager gives an API server ten. It becomes a newer version after
-// all of them.
+// serverRuns says whether any API server's process runs, ready or not.
+func (c *Controller) serverRuns(ctx context.Context, s *scope, servers component.Rollout) (bool, error) {
+	if servers.Ready > 0 {
+		return true, nil
+	}
+	pods := &corev1.PodList{}
+	err := c.client.List(ctx, pods, client.InNamespace(s.render.Namespace), client.MatchingLabels{v1alpha1.LabelComponent: apiserver.Name})
+	if err != nil {
+		return false, fmt.Errorf("listing the API servers' pods: %w", err)
+	}
+	for i := range pods.Items {
+		for _, container := range pods.Items[i].Status.ContainerStatuses {
+			if container.Name == apiserver.Name && container.State.Running != nil {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// follower keeps what is a client of the API servers. It starts when etcd answers and the first of them runs, which it needs
+// no longer than they do: each takes seconds to start, and the controller manager gives an API server ten. It becomes a newer
+// version after all of them.
 func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) (asWanted bool, err error) {
 	rollout, err := c.watch(ctx, s, part)
 	if err != nil {
 		return false, err
 	}
-	if servers.Done || !rollout.Exists && s.etcdAnswers {
+	if servers.Done || !rollout.Exists && s.etcdAnswers && s.serverRuns {
 		return c.keep(ctx, s, part)
 	}
 	return true, nil

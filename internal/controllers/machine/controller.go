@@ -1,5 +1,8 @@
 // Package machine brings Machines to life through a driver, and sees them off.
 //
+// A machine that was made ahead, before its cluster can be asked anything, is provisioned with a token that the cluster
+// learns of later.
+//
 //	Machine ──► Provisioned (the driver made it, it runs) ──► Joined (its node is Ready) ──► Ready
 //	   │                    │
 //	   │                    └─ it ended by itself ──► its NodeClaim and the Machine are deleted; Karpenter replaces them
@@ -62,6 +65,7 @@ func (c *Controller) SetupWithManager(manager ctrl.Manager, watches *tenantwatch
 		For(&v1alpha1.Machine{}).
 		Owns(&corev1.Pod{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.holders)).
+		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(c.aheadOf)).
 		WatchesRawSource(watches.Source(tenantwatch.Nodes(), nodeRequests)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c)
@@ -166,7 +170,7 @@ func (c *Controller) observe(ctx context.Context, machine *v1alpha1.Machine) (*s
 	} else if !machines.IsNotFound(err) {
 		return nil, fmt.Errorf("observing machine %s: %w", machine.Name, err)
 	}
-	if s.clusterGone() {
+	if s.clusterGone() || s.ahead() {
 		return s, nil
 	}
 	if s.inside, err = c.tenants.Client(ctx, name); errors.Is(err, tenant.ErrNotReady) {

@@ -131,6 +131,9 @@ func deleteNode(ctx context.Context, s *scope) error {
 
 // deleteClaim deletes the NodeClaim that the machine served, if it is still that one.
 func (c *Controller) deleteClaim(ctx context.Context, s *scope) error {
+	if !s.machine.Claimed() {
+		return nil
+	}
 	claim := &metav1.PartialObjectMetadata{}
 	claim.SetGroupVersionKind(schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodeClaim"})
 	err := s.inside.Get(ctx, client.ObjectKey{Name: s.machine.Spec.Claim.Name}, claim)

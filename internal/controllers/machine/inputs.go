@@ -29,6 +29,9 @@ const (
 	apiServerPort           = 6443
 )
 
+// firstImages are what the first pods of a cluster run, those of its add-ons.
+func firstImages() []string { return []string{"coredns", "konnectivity-agent", "metrics-server"} }
+
 // waitError says what is not there yet. It is no failure: whoever makes it is at work.
 type waitError struct{ what string }
 
@@ -50,13 +53,14 @@ func (in inputs) blueprint(machine *v1alpha1.Machine, token string) (machines.Bl
 
 // gather reads the inputs; a waitError names the first that is missing.
 func (c *Controller) gather(ctx context.Context, s *scope) (inputs, error) {
-	if s.inside == nil {
+	if s.inside == nil && !s.ahead() {
 		return inputs{}, &waitError{"the kubeconfig of cluster " + s.cluster.Name}
 	}
 	if s.cluster.Status.Endpoint.Address == "" {
 		return inputs{}, &waitError{"the address of cluster " + s.cluster.Name}
 	}
 	in := inputs{cluster: bootstrap.Cluster{
+		Early:       !s.machine.Claimed(),
 		Server:      "https://" + net.JoinHostPort(s.cluster.Status.Endpoint.Address, strconv.Itoa(apiServerPort)),
 		PodCIDR:     s.cluster.Spec.Networking.PodCIDR,
 		ServiceCIDR: s.cluster.Spec.Networking.ServiceCIDR,
@@ -103,6 +107,11 @@ func (c *Controller) readPause(ctx context.Context, s *scope, in *inputs) error 
 		return err
 	}
 	in.cluster.PauseImage = release.Spec.Images[pauseImage]
+	for _, name := range firstImages() {
+		if image := release.Spec.Images[name]; image != "" {
+			in.cluster.FirstImages = append(in.cluster.FirstImages, image)
+		}
+	}
 	if in.cluster.PauseImage == "" {
 		return &waitError{"the image " + pauseImage + " of release " + release.Name}
 	}

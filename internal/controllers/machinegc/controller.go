@@ -1,6 +1,6 @@
 // Package machinegc is the leak check: a Machine whose NodeClaim or whose cluster does not exist is deleted. Karpenter
 // deletes Machines before it lets a NodeClaim go; what is left is a claim whose finalizer was removed by hand,
-// and a cluster that went away with all of its claims.
+// a cluster that went away with all of its claims, and a machine that was made ahead and that no claim came for.
 package machinegc
 
 import (
@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -26,6 +27,13 @@ import (
 // sweep is how often a Machine is checked when nothing happens.
 const sweep = 5 * time.Minute
 
+const (
+	// unclaimedLimit is how long machines that were made ahead wait for claims once their cluster can make some.
+	unclaimedLimit = 2 * time.Minute
+	// unclaimedSweep is how often such a machine is checked.
+	unclaimedSweep = 10 * time.Second
+)
+
 // byClaim is the index of Machines by the name of their NodeClaim.
 const byClaim = "spec.claim.name"
 
@@ -33,11 +41,12 @@ const byClaim = "spec.claim.name"
 type Controller struct {
 	hosting client.Client
 	tenants *tenant.Clients
+	clock   clock.PassiveClock
 }
 
 // NewController returns a controller of the hosting cluster's Machines.
-func NewController(hosting client.Client, tenants *tenant.Clients) *Controller {
-	return &Controller{hosting: hosting, tenants: tenants}
+func NewController(hosting client.Client, tenants *tenant.Clients, clock clock.PassiveClock) *Controller {
+	return &Controller{hosting: hosting, tenants: tenants, clock: clock}
 }
 
 // SetupWithManager adds the controller, and the index that it needs, to a manager.
@@ -52,6 +61,7 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		Named("machinegc").
 		For(&v1alpha1.Machine{}).
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(c.ofCluster)).
+		Watches(&v1alpha1.NodeGroup{}, handler.EnqueueRequestsFromMapFunc(c.ofGroup)).
 		WatchesRawSource(watches.Source(tenantwatch.NodeClaims(), c.ofClaim)).
 		Complete(c)
 }
@@ -61,6 +71,13 @@ func (c *Controller) ofCluster(ctx context.Context, cluster client.Object) []rec
 		return nil
 	}
 	return c.requests(ctx, client.InNamespace(v1alpha1.Namespace(cluster.GetName())))
+}
+
+func (c *Controller) ofGroup(ctx context.Context, group client.Object) []reconcile.Request {
+	if group.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return c.requests(ctx, client.InNamespace(group.GetNamespace()), client.MatchingFields{byClaim: ""})
 }
 
 func (c *Controller) ofClaim(cluster string, _, claim client.Object) []reconcile.Request {
@@ -93,7 +110,9 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (recon
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if leaked == "" {
+	if leaked == "" && !machine.Claimed() {
+		return reconcile.Result{RequeueAfter: unclaimedSweep}, nil
+	} else if leaked == "" {
 		return reconcile.Result{RequeueAfter: sweep}, nil
 	}
 	log.FromContext(ctx).Info("deleting a leaked machine", "because", leaked)
@@ -115,6 +134,9 @@ func (c *Controller) leaked(ctx context.Context, machine *v1alpha1.Machine) (str
 	}
 	if !cluster.DeletionTimestamp.IsZero() {
 		return fmt.Sprintf("cluster %s is being deleted", name), nil
+	}
+	if !machine.Claimed() {
+		return c.unclaimed(ctx, machine, &cluster)
 	}
 	inside, err := c.tenants.Client(ctx, name)
 	if errors.Is(err, tenant.ErrNotReady) {

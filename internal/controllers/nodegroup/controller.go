@@ -171,10 +171,15 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 	case !conditions.IsTrue(s.cluster, v1alpha1.ClusterBootstrapped):
 		if !conditions.IsTrue(s.group, v1alpha1.NodeGroupSynced) {
 			conditions.False(s.group, v1alpha1.NodeGroupSynced, v1alpha1.ReasonWaiting, "cluster "+s.cluster.Name+" is not ready to have nodes yet")
+			return reconcile.Result{}, c.ahead(ctx, s)
 		}
 		return reconcile.Result{}, nil
 	}
-	objects, err := c.render(ctx, s)
+	image, catalogue, err := c.offers(ctx, s)
+	var objects []*unstructured.Unstructured
+	if err == nil {
+		objects, err = Render(s.group, image, catalogue)
+	}
 	var missing *NotFoundError
 	if errors.As(err, &missing) {
 		conditions.False(s.group, v1alpha1.NodeGroupSynced, v1alpha1.ReasonNotFound, err.Error())
@@ -209,27 +214,27 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 	return reconcile.Result{RequeueAfter: soon}, hurry(ctx, inside, claims)
 }
 
-func (c *Controller) render(ctx context.Context, s *scope) ([]*unstructured.Unstructured, error) {
-	catalogue, err := c.catalogue(ctx)
-	if err != nil {
-		return nil, err
+// offers are what the group's machines can be made of: the node image of the cluster's version, classes and zones.
+func (c *Controller) offers(ctx context.Context, s *scope) (image string, catalogue Catalogue, err error) {
+	if catalogue, err = c.catalogue(ctx); err != nil {
+		return "", catalogue, err
 	}
 	minor, err := c.minor(ctx, s.cluster)
 	if err != nil {
-		return nil, err
+		return "", catalogue, err
 	}
 	var images v1alpha1.NodeImageList
 	if err := c.hosting.List(ctx, &images); err != nil {
-		return nil, fmt.Errorf("listing node images: %w", err)
+		return "", catalogue, fmt.Errorf("listing node images: %w", err)
 	}
 	var existing []string
 	for _, image := range images.Items {
 		if image.Name == minor {
-			return Render(s.group, image.Spec.Image, catalogue)
+			return image.Spec.Image, catalogue, nil
 		}
 		existing = append(existing, image.Name)
 	}
-	return nil, &NotFoundError{Field: "the cluster's version", Missing: []string{"the node image " + minor}, Existing: sorted(existing)}
+	return "", catalogue, &NotFoundError{Field: "the cluster's version", Missing: []string{"the node image " + minor}, Existing: sorted(existing)}
 }
 
 func (c *Controller) catalogue(ctx context.Context) (Catalogue, error) {

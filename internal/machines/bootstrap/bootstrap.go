@@ -35,6 +35,9 @@ type Cluster struct {
 	PodCIDR, ServiceCIDR string
 	// PauseImage is the sandbox image.
 	PauseImage string
+	// Early says that the machine starts before the cluster answers. FirstImages are pulled then, while it waits.
+	Early       bool
+	FirstImages []string
 	// RegistryAddress is host:port or the address that serves the registry which images come from, RegistryCA its CA.
 	RegistryAddress string
 	RegistryCA      []byte
@@ -69,6 +72,10 @@ func nodeConfig(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.Machi
 	if err != nil {
 		return nodeconfig.Config{}, err
 	}
+	var images []string
+	if cluster.Early {
+		images = cluster.FirstImages
+	}
 	registry, _, ok := strings.Cut(machine.Spec.Image, "/")
 	if !ok {
 		return nodeconfig.Config{}, fmt.Errorf("reading node image %q: it names no registry", machine.Spec.Image)
@@ -88,6 +95,7 @@ func nodeConfig(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.Machi
 			Host: registry, Endpoint: cluster.RegistryAddress, CAFile: path.Join(path.Dir(nodeconfig.Path), registryCAFile),
 		},
 		PauseImage: cluster.PauseImage,
+		Images:     images,
 	}, nil
 }
 

@@ -45,8 +45,7 @@ type Config struct {
 	ClusterDNS string `json:"clusterDNS"`
 	// ClusterDomain defaults to cluster.local.
 	ClusterDomain string `json:"clusterDomain,omitempty"`
-	// APIServer is the URL of the cluster's API server. Informational: the
-	// kubeconfigs carry it too.
+	// APIServer is the URL of the cluster's API server, which a worker waits for; the kubeconfigs carry it too.
 	APIServer string `json:"apiServer,omitempty"`
 	// Capacity is what the node promises; nil means the machine's own.
 	Capacity *Capacity `json:"capacity,omitempty"`
@@ -56,6 +55,8 @@ type Config struct {
 	Backend string `json:"backend,omitempty"`
 	// PauseImage is the sandbox image's full reference.
 	PauseImage string `json:"pauseImage"`
+	// Images are pulled as soon as containerd answers, beside everything else: a node that waits for its cluster has time.
+	Images []string `json:"images,omitempty"`
 	// Bootstrap is a command run, and retried until it succeeds, once
 	// containerd answers. Hosts only: image import and kubeadm.
 	Bootstrap []string `json:"bootstrap,omitempty"`

@@ -31,6 +31,8 @@ type Process struct {
 	// Reads are files that the process reads once, as its credentials: when the content of one changes, it is stopped and
 	// started again.
 	Reads []string
+	// Awaits is asked before each start, once the needs are met, until it returns nil. Nil means there is nothing to wait for.
+	Awaits func(context.Context) error
 	// Ready is asked after a start until it returns nil; the next process in
 	// order waits for it. Nil means ready as soon as it is started.
 	Ready func(context.Context) error
@@ -280,7 +282,7 @@ func (r *run) probe(ctx context.Context) {
 }
 
 func (r *run) awaitNeeds() bool {
-	for !met(r.process.Needs) {
+	for !met(r.process.Needs) || r.process.Awaits != nil && r.process.Awaits(r.ctx) != nil {
 		// What comes later in order must not wait for credentials that
 		// something after it may be the one to write.
 		r.markReady()

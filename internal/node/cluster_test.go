@@ -1,0 +1,54 @@
+package node
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+func TestJoinable(t *testing.T) {
+	var known atomic.Bool
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api" || r.Header.Get("Authorization") != "Bearer the-token" || !known.Load() {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	files := credentials{
+		clientCA: filepath.Join(dir, "ca.crt"), kubeletBootstrap: filepath.Join(dir, "bootstrap"), kubelet: filepath.Join(dir, "kubelet"),
+	}
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(files.clientCA, authority, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := clientcmdapi.Config{AuthInfos: map[string]*clientcmdapi.AuthInfo{"bootstrap": {Token: "the-token"}}}
+	if err := clientcmd.WriteToFile(kubeconfig, files.kubeletBootstrap); err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{server: server.URL, files: files}
+	if c.joinable(t.Context()) == nil {
+		t.Error("when the API does not know the token, the kubelet waits")
+	}
+	known.Store(true)
+	if err := c.joinable(t.Context()); err != nil {
+		t.Errorf("when the API takes the token, the kubelet can join: %v", err)
+	}
+	server.Close()
+	if c.joinable(t.Context()) == nil {
+		t.Error("when nobody listens, it is waited for")
+	}
+	if err := os.WriteFile(files.kubelet, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.joinable(t.Context()); err != nil {
+		t.Errorf("when the kubelet has joined before, it waits for nobody: %v", err)
+	}
+}
