@@ -15,8 +15,9 @@ import (
 const (
 	// cpuRequestPercent and memoryRequestPercent are what a node pod requests of its class's promise. A request is
 	// what the hosting scheduler sets aside; the pods inside rarely use what they may, so hosts are overcommitted on
-	// purpose, processor time (which is shared when short) more than memory (which is not).
-	cpuRequestPercent, memoryRequestPercent = 5, 10
+	// purpose, processor time (which is shared when short) more than memory (which is not). A request is also the share
+	// of a host that is busy: an API server's is above that of two CPUs' machine, which waits for it when a cluster is made.
+	cpuRequestPercent, memoryRequestPercent = 1, 10
 
 	// gracePeriod covers PID 1's: ten seconds a supervised process and eight for the containers.
 	gracePeriod = 30
