@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
@@ -21,9 +22,6 @@ import (
 )
 
 const (
-	// terminationAnnotation, on a NodeClaim, is the time from which Karpenter does not wait for pods to leave in
-	// order; its own node repair sets it to now, too. NodeClaimTerminationTimestampAnnotationKey in its pkg/apis/v1.
-	terminationAnnotation = "karpenter.sh/nodeclaim-termination-timestamp"
 	// ReasonMachineGone is the reason of the Ready condition of a node whose machine does not exist any more.
 	ReasonMachineGone = "MachineGone"
 	// endingCheck is for the part of an ending that has no event: a lost host's pod that passes its grace period.
@@ -143,8 +141,9 @@ func (c *Controller) deleteClaim(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading NodeClaim %s: %w", s.machine.Spec.Claim.Name, err)
 	}
 	stored := claim.DeepCopy()
-	metav1.SetMetaDataAnnotation(&claim.ObjectMeta, terminationAnnotation, c.clock.Now().UTC().Format(time.RFC3339))
-	if claim.DeletionTimestamp.IsZero() || stored.Annotations[terminationAnnotation] == "" {
+	// From then on Karpenter does not wait for pods to leave in order; its own node repair sets it to now, too.
+	metav1.SetMetaDataAnnotation(&claim.ObjectMeta, karpenter.NodeClaimTerminationTimestampAnnotationKey, c.clock.Now().UTC().Format(time.RFC3339))
+	if claim.DeletionTimestamp.IsZero() || stored.Annotations[karpenter.NodeClaimTerminationTimestampAnnotationKey] == "" {
 		if err := s.inside.Patch(ctx, claim, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("annotating NodeClaim %s: %w", claim.Name, err)
 		}

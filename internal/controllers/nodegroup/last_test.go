@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"naru.dev/naru/api/v1alpha1"
 )
@@ -44,7 +45,7 @@ func TestDeadline(t *testing.T) {
 			c.DeletionTimestamp = ptr.To(metav1.NewTime(begun))
 		}
 		if says != "" {
-			c.Annotations = map[string]string{terminationAnnotation: says}
+			c.Annotations = map[string]string{karpenter.NodeClaimTerminationTimestampAnnotationKey: says}
 		}
 		return c
 	}

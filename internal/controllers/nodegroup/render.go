@@ -12,7 +12,7 @@ import (
 	"naru.dev/naru/api/v1alpha1"
 )
 
-// Karpenter's kinds, which only package autoscale may import.
+// Karpenter's kinds, as objects without a type name them.
 var (
 	nodePoolKind  = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodePool"}
 	nodeClaimKind = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodeClaim"}
