@@ -193,7 +193,12 @@ func list(w io.Writer, format printer.Format, entries []registry.Entry) error {
 			fmt.Fprintln(w, entry.Reference)
 		}
 		return nil
+	default:
+		return tabulate(w, entries)
 	}
+}
+
+func tabulate(w io.Writer, entries []registry.Entry) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "IMAGE\tDIGEST\tSIZE")
 	for _, entry := range entries {

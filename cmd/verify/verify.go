@@ -29,7 +29,7 @@ func New() *cobra.Command {
 named, that pods run, resolve names, reach each other across nodes, and write and read a volume,
 that logs, exec and metrics work, and that certificates are not near their end. What it creates it
 takes away again. Exit code 1 when a check fails.`,
-		Args: func(command *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return explain.Usagef("one cluster is wanted, %d were given", len(args))
 			}

@@ -117,7 +117,7 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the cluster's kinds (%v): %w", last, err)
+		return fmt.Errorf("waiting for the cluster's kinds (%w): %w", last, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -85,7 +86,8 @@ func (b *Backend) validate(ctx context.Context, documents []Document) error {
 
 // at says where in a manifest an invalid field stands.
 func at(document Document, err error) error {
-	if invalid, ok := err.(*InvalidError); ok {
+	var invalid *InvalidError
+	if errors.As(err, &invalid) {
 		return &InvalidError{Field: fmt.Sprintf("%s (%s %s): %s", document.Source, document.Object.GetKind(), document.Object.GetName(), invalid.Field), Message: invalid.Message}
 	}
 	return err

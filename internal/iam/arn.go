@@ -35,16 +35,16 @@ func ParseARN(text string) (ARN, error) {
 // RootARN is the account itself as a principal.
 func RootARN(account string) string { return iamARN(account, "root") }
 
-// UserARN, with a path that begins and ends with a slash.
+// UserARN is a user's, with a path that begins and ends with a slash.
 func UserARN(account, path, name string) string { return iamARN(account, "user"+path+name) }
 
-// RoleARN, with a path that begins and ends with a slash.
+// RoleARN is a role's, with a path that begins and ends with a slash.
 func RoleARN(account, path, name string) string { return iamARN(account, "role"+path+name) }
 
 // PolicyARN of a customer-managed policy; account "aws" is for those that come with Naru.
 func PolicyARN(account, path, name string) string { return iamARN(account, "policy"+path+name) }
 
-// InstanceProfileARN, with a path that begins and ends with a slash.
+// InstanceProfileARN is an instance profile's, with a path that begins and ends with a slash.
 func InstanceProfileARN(account, path, name string) string {
 	return iamARN(account, "instance-profile"+path+name)
 }

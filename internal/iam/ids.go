@@ -19,13 +19,13 @@ const (
 // NewID returns a random id of 20 characters.
 func NewID(prefix string) string {
 	content := make([]byte, 10)
-	rand.Read(content) //nolint:errcheck // it never fails: https://pkg.go.dev/crypto/rand#Read
+	rand.Read(content) // never fails: https://pkg.go.dev/crypto/rand#Read
 	return prefix + base32.StdEncoding.EncodeToString(content)
 }
 
 // NewSecret returns a random secret of 40 characters.
 func NewSecret() string {
 	content := make([]byte, 30)
-	rand.Read(content) //nolint:errcheck // it never fails: https://pkg.go.dev/crypto/rand#Read
+	rand.Read(content) // never fails: https://pkg.go.dev/crypto/rand#Read
 	return base64.StdEncoding.EncodeToString(content)
 }

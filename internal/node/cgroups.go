@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -139,7 +140,7 @@ func delegateV2(root string) error {
 	}
 	for _, pid := range strings.Fields(string(procs)) {
 		err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte(pid), 0o644)
-		if err != nil && !os.IsNotExist(err) && err != unix.ESRCH {
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("moving process %s to %s: %w", pid, leaf, err)
 		}
 	}

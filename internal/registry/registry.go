@@ -78,8 +78,8 @@ func (t alwaysTLS) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(request)
 }
 
-func (r *Registry) with(ctx context.Context, more ...remote.Option) []remote.Option {
-	return append(append(slices.Clone(r.options), remote.WithContext(ctx)), more...)
+func (r *Registry) with(ctx context.Context) []remote.Option {
+	return append(slices.Clone(r.options), remote.WithContext(ctx))
 }
 
 // Ping asks the registry whether it answers.

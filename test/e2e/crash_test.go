@@ -96,7 +96,7 @@ func killEverything(t *testing.T) {
 			return fmt.Errorf("%v are left", left)
 		}
 		if err := unix.Kill(status.Daemon.PID, 0); !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("the daemon is left: %v", err)
+			return fmt.Errorf("the daemon is left: signal 0 gave %w", err)
 		}
 		return nil
 	})

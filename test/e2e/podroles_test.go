@@ -114,14 +114,20 @@ func (a awsClients) told(t *testing.T, w *world, c *cluster, account, volume str
 const fetchRole = `timeout 20 wget -qO- --header "Authorization: $(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)" $AWS_CONTAINER_CREDENTIALS_FULL_URI`
 
 // given is what they read.
-type given struct{ AccessKeyId, SecretAccessKey, Token, AccountId, Expiration string }
+type given struct {
+	AccessKeyID     string `json:"AccessKeyId"`
+	AccountID       string `json:"AccountId"`
+	SecretAccessKey string
+	Token           string
+	Expiration      string
+}
 
 // who asks STS whose credentials they are.
 func (a awsClients) who(t *testing.T, credentials given) (string, error) {
 	t.Helper()
 	o := a.sts.Options()
 	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: credentials.AccessKeyId, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.Token}, nil
+		return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.Token}, nil
 	})
 	identity, err := sts.New(o).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -144,11 +150,11 @@ func (a awsClients) associatedPod(t *testing.T, w *world, c *cluster) {
 		t.Errorf("whose they are: %q, %v", arn, err)
 	}
 	ends, err := time.Parse(time.RFC3339, credentials.Expiration)
-	if err != nil || time.Until(ends) < 10*time.Minute || credentials.AccountId == "" {
-		t.Errorf("until when, and where: %q, %q, %v", credentials.Expiration, credentials.AccountId, err)
+	if err != nil || time.Until(ends) < 10*time.Minute || credentials.AccountID == "" {
+		t.Errorf("until when, and where: %q, %q, %v", credentials.Expiration, credentials.AccountID, err)
 	}
 	again, err := w.shell(t.Context(), c, associated, fetchRole)
-	if err != nil || !strings.Contains(again, credentials.AccessKeyId) {
+	if err != nil || !strings.Contains(again, credentials.AccessKeyID) {
 		t.Errorf("when it asks again, the agent remembers: %v", err)
 	}
 }
@@ -207,7 +213,7 @@ func (a awsClients) assume(ctx context.Context, role, token string) (given, erro
 	if err != nil {
 		return given{}, err
 	}
-	return given{AccessKeyId: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, Token: *out.Credentials.SessionToken}, nil
+	return given{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, Token: *out.Credentials.SessionToken}, nil
 }
 
 func (a awsClients) annotatedPod(t *testing.T, w *world, c *cluster) {

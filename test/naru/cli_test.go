@@ -43,7 +43,7 @@ func TestEventually(t *testing.T) {
 		}
 	})
 	t.Run("when time is up, it says what was awaited and what was seen last", func(t *testing.T) {
-		err := Eventually(context.Background(), "rain", time.Millisecond, func(ctx context.Context) error {
+		err := Eventually(context.Background(), "rain", time.Millisecond, func(context.Context) error {
 			return errors.New("the sun shines")
 		})
 		if err == nil || !strings.Contains(err.Error(), "rain") || !strings.Contains(err.Error(), "the sun shines") {

@@ -110,7 +110,7 @@ func eventually(t *testing.T, c client.Client, object client.Object, check func(
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	last := "it was not read"
+	var last string
 	for {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			last = err.Error()

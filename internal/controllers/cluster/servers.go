@@ -144,7 +144,7 @@ func (c *Controller) answers(ctx context.Context, s *scope) (next, error) {
 	version, err := askReady(ctx, config)
 	if err != nil {
 		s.missing = append(s.missing, "the API does not answer through the front: "+err.Error())
-		return next{stop: true, after: soon}, nil
+		return next{stop: true, after: soon}, nil //nolint:nilerr // it is awaited, and told in the status
 	}
 	s.answering = true
 	s.cluster.Status.Version = version

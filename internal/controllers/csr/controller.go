@@ -74,6 +74,7 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (recon
 		return reconcile.Result{RequeueAfter: again}, nil
 	case Ignore:
 		return reconcile.Result{}, nil
+	case Approve, Deny:
 	}
 	log.FromContext(ctx).Info("deciding a kubelet's serving certificate", "requester", signing.Spec.Username,
 		"verdict", decision.Verdict, "because", decision.Message)

@@ -70,7 +70,7 @@ func TestTokenOfMachineAhead(t *testing.T) {
 		t.Error("when the token is over, there is another")
 	}
 	s.inside = inside
-	if ask() != second || ask() != second {
+	if again, twice := ask(), ask(); again != second || twice != second {
 		t.Error("when the cluster answers, the token is still the same")
 	}
 	var secret corev1.Secret

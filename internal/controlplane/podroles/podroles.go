@@ -36,10 +36,16 @@ func (Data) Text(text string) (string, error) {
 	return string(quoted), err
 }
 
-// ConfigName, AssociationsName, Audience and CredentialsURL are those of the contract.
-func (Data) ConfigName() string       { return podroles.ConfigName }
+// ConfigName is that of the contract.
+func (Data) ConfigName() string { return podroles.ConfigName }
+
+// AssociationsName is that of the contract.
 func (Data) AssociationsName() string { return podroles.AssociationsName }
-func (Data) Audience() string         { return podroles.Audience }
+
+// Audience is that of the contract.
+func (Data) Audience() string { return podroles.Audience }
+
+// CredentialsURL is that of the contract.
 func (Data) CredentialsURL() string {
 	return "http://" + podroles.AgentAddress + podroles.CredentialsPath
 }

@@ -42,8 +42,9 @@ func (c Code) Status() int {
 		return http.StatusNotFound
 	case TooLarge:
 		return http.StatusRequestEntityTooLarge
+	default:
+		return http.StatusBadRequest
 	}
-	return http.StatusBadRequest
 }
 
 // Error is one of the front door's errors.
@@ -95,8 +96,9 @@ func codeOf(problem wire.Problem) Code {
 		return UnknownOperation
 	case wire.TooLarge:
 		return TooLarge
+	default:
+		return Serialization
 	}
-	return Serialization
 }
 
 func bare(code string, status int, message string) Answer {

@@ -218,11 +218,12 @@ func (h *Handlers) describeClusterVersions(ctx context.Context, in *eks.Describe
 			Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
 		})
 	}
+	older := in.Status //nolint:staticcheck // clients of before versionStatus send it
 	versions = slices.DeleteFunc(versions, func(v types.ClusterVersionInformation) bool {
-		return in.VersionStatus != "" && in.VersionStatus != v.VersionStatus || in.Status != "" && in.Status != v.Status ||
+		return in.VersionStatus != "" && in.VersionStatus != v.VersionStatus || older != "" && older != v.Status ||
 			in.ClusterType != nil && *in.ClusterType != *v.ClusterType
 	})
-	part, next, err := page(subject{}, pages{append([]string{"DescribeClusterVersions", aws.ToString(in.ClusterType), string(in.Status)}, in.ClusterVersions...), in.MaxResults, in.NextToken},
+	part, next, err := page(subject{}, pages{append([]string{"DescribeClusterVersions", aws.ToString(in.ClusterType), string(older)}, in.ClusterVersions...), in.MaxResults, in.NextToken},
 		versions, func(v types.ClusterVersionInformation) string { return *v.ClusterVersion })
 	return &eks.DescribeClusterVersionsOutput{ClusterVersions: part, NextToken: next}, err
 }

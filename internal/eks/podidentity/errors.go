@@ -33,8 +33,9 @@ func (c Code) Status() int {
 		return http.StatusInternalServerError
 	case ServiceUnavailable:
 		return http.StatusServiceUnavailable
+	default:
+		return http.StatusBadRequest
 	}
-	return http.StatusBadRequest
 }
 
 // Error is what a client is told.

@@ -50,6 +50,7 @@ func (o *Operation) EncodeInput(input any) (Request, error) {
 			}
 		case inBody:
 			bodied = true
+		case inPath: // it is in the address already
 		}
 	}
 	if bodied {

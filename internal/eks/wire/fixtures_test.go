@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/textproto"
 	"os"
@@ -56,7 +57,7 @@ func readMessage(t *testing.T, path string) message {
 		_, _ = reader.R.Discard(1) // requests have a blank line before the headers, too
 	}
 	header, err := reader.ReadMIMEHeader()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	body, err := io.ReadAll(reader.R)

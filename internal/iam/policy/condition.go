@@ -139,6 +139,7 @@ func (c *condition) holds(env *environment) bool {
 			}
 		}
 		return false
+	case oneValue:
 	}
 	return slices.ContainsFunc(values, func(value string) bool { return c.any(value, env) }) != c.family.negated
 }

@@ -107,7 +107,7 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing AWS's settings: %w", err)
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // it is gone where the renaming succeeded
+	defer os.Remove(file.Name()) // it is gone where the renaming succeeded
 	_, err = file.Write(content)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing AWS's settings: %w", err)

@@ -30,8 +30,8 @@ func noSuchEntity(format string, args ...any) error {
 	return fault(http.StatusNotFound, "NoSuchEntity", format, args...)
 }
 
-func deleteConflict(format string, args ...any) error {
-	return fault(http.StatusConflict, "DeleteConflict", format, args...)
+func deleteConflict(message string) error {
+	return fault(http.StatusConflict, "DeleteConflict", "%s", message)
 }
 
 func limitExceeded(format string, args ...any) error {

@@ -93,7 +93,7 @@ func lifecycle(t *testing.T, s Subject) {
 		t.Fatalf("after Create: got %+v, %v", seen, err)
 	}
 	s.Start(t, key)
-	seen := await(t, s, key, machines.Running)
+	seen := awaitRunning(t, s, key)
 	if seen.Address == "" || seen.Host == "" || seen.Zone == "" {
 		t.Errorf("a machine that runs has an address, a host and a zone: got %+v", seen)
 	}
@@ -102,9 +102,9 @@ func lifecycle(t *testing.T, s Subject) {
 func twice(t *testing.T, s Subject) {
 	key := create(t, s, "m-1", "{}")
 	s.Start(t, key)
-	before := await(t, s, key, machines.Running)
+	before := awaitRunning(t, s, key)
 	create(t, s, "m-1", "{}")
-	if diff := cmp.Diff(before, await(t, s, key, machines.Running)); diff != "" {
+	if diff := cmp.Diff(before, awaitRunning(t, s, key)); diff != "" {
 		t.Errorf("the second Create changed the machine (-before +after):\n%s", diff)
 	}
 }
@@ -120,7 +120,7 @@ func files(t *testing.T, s Subject) {
 func deletion(t *testing.T, s Subject) {
 	key := create(t, s, "m-1", "{}")
 	s.Start(t, key)
-	await(t, s, key, machines.Running)
+	awaitRunning(t, s, key)
 	remove(t, s, key)
 	if _, err := s.Driver.Get(t.Context(), key); !machines.IsNotFound(err) {
 		t.Errorf("got %v", err)
@@ -133,7 +133,7 @@ func deletion(t *testing.T, s Subject) {
 func loss(t *testing.T, s Subject) {
 	key := create(t, s, "m-1", "{}")
 	s.Start(t, key)
-	await(t, s, key, machines.Running)
+	awaitRunning(t, s, key)
 	s.Lose(t, key)
 	until(t, "the machine is lost", func(ctx context.Context) bool {
 		seen, err := s.Driver.Get(ctx, key)
@@ -146,20 +146,20 @@ func apart(t *testing.T, s Subject) {
 	first, second := create(t, s, "m-1", "{}"), create(t, s, "m-2", "{}")
 	s.Start(t, first)
 	s.Start(t, second)
-	await(t, s, second, machines.Running)
+	awaitRunning(t, s, second)
 	remove(t, s, first)
 	if seen, err := s.Driver.Get(t.Context(), second); err != nil || seen.Phase != machines.Running {
 		t.Errorf("the other: got %+v, %v", seen, err)
 	}
 }
 
-func await(t *testing.T, s Subject, key machines.Key, phase machines.Phase) machines.Observation {
+func awaitRunning(t *testing.T, s Subject, key machines.Key) machines.Observation {
 	t.Helper()
 	var seen machines.Observation
-	until(t, "the machine is "+string(phase), func(ctx context.Context) bool {
+	until(t, "the machine runs", func(ctx context.Context) bool {
 		var err error
 		seen, err = s.Driver.Get(ctx, key)
-		return err == nil && seen.Phase == phase
+		return err == nil && seen.Phase == machines.Running
 	})
 	return seen
 }

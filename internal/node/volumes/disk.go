@@ -174,7 +174,7 @@ func attach(ctx context.Context, image string) (*loopDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer control.Close() //nolint:errcheck // its name is made anew each time
+	defer control.Close()
 	for {
 		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {

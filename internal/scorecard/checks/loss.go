@@ -96,7 +96,7 @@ func (o *machineLoss) experiment(ctx context.Context, platform *Platform, p *pro
 
 // enter opens a port to the application at every machine, and asks there from one of them, first at the other.
 func (p *project) enter(ctx context.Context, from, first string) (*requests, error) {
-	route := service(p.namespace, "route", labels("app"), port)
+	route := service(p.namespace, "route", labels("app"))
 	route.Spec.Type = corev1.ServiceTypeNodePort
 	made, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, route, metav1.CreateOptions{})
 	if err != nil {

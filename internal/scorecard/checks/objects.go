@@ -108,11 +108,11 @@ func keptApart(spec *corev1.PodSpec, name string) {
 	}}
 }
 
-func service(namespace, name string, selector map[string]string, target int32) *corev1.Service {
+func service(namespace, name string, selector map[string]string) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: corev1.ServiceSpec{
-			Selector: selector, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(target)}},
+			Selector: selector, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(port)}},
 		},
 	}
 }

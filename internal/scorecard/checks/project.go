@@ -108,7 +108,7 @@ func (p *project) pods(ctx context.Context, name string) ([]corev1.Pod, error) {
 
 // expose gives an application a Service of its name.
 func (p *project) expose(ctx context.Context, name string) error {
-	_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, name, labels(name), port), metav1.CreateOptions{})
+	_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, name, labels(name)), metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("creating service %s: %w", name, err)
 	}
@@ -223,9 +223,9 @@ func marked(marker string) func(string) bool {
 	}
 }
 
-// poll makes n requests from a pod, one after the other, and returns the replies and how many failed.
-func (p *project) poll(ctx context.Context, from, url string, n int) (replies []reply, failed int, err error) {
-	output, err := p.sh(ctx, from, fmt.Sprintf("for i in $(seq %d); do timeout 3 wget -qO- %s 2>/dev/null || echo FAILED; done", n, url))
+// poll makes n requests from the pod "client", one after the other, and returns the replies and how many failed.
+func (p *project) poll(ctx context.Context, url string, n int) (replies []reply, failed int, err error) {
+	output, err := p.sh(ctx, "client", fmt.Sprintf("for i in $(seq %d); do timeout 3 wget -qO- %s 2>/dev/null || echo FAILED; done", n, url))
 	if err != nil {
 		return nil, 0, fmt.Errorf("asking %s %d times: %w", url, n, err)
 	}
@@ -234,7 +234,7 @@ func (p *project) poll(ctx context.Context, from, url string, n int) (replies []
 			replies = append(replies, r)
 		}
 	}
-	p.log.Add(fmt.Sprintf("exec %s -- %d × wget -qO- %s", from, n, url), tally(replies, n-len(replies)))
+	p.log.Add(fmt.Sprintf("exec client -- %d × wget -qO- %s", n, url), tally(replies, n-len(replies)))
 	return replies, n - len(replies), nil
 }
 

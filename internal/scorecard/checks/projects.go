@@ -292,7 +292,7 @@ func observeQuotas(ctx context.Context, p *project, o *quotas) error {
 		return p.submit(ctx, pod)
 	}
 	svc := func(name string) error {
-		_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, name, nil, port), metav1.CreateOptions{})
+		_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, name, nil), metav1.CreateOptions{})
 		return err
 	}
 	for _, step := range []struct {

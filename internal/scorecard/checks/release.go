@@ -34,7 +34,7 @@ func observeBlueGreen(ctx context.Context, p *project, o *blueGreen) error {
 		if err := settle(ctx, 3*time.Second); err != nil {
 			return nil, err
 		}
-		replies, _, err := p.poll(ctx, "client", "http://blue/", 10)
+		replies, _, err := p.poll(ctx, "http://blue/", 10)
 		return replies, err
 	}
 	if o.Green, err = turn("green"); err != nil {
@@ -104,7 +104,7 @@ func observeShares(ctx context.Context, p *project, o *shares) error {
 			return err
 		}
 	}
-	_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, "app", map[string]string{"service": "app"}, port), metav1.CreateOptions{})
+	_, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, service(p.namespace, "app", map[string]string{"service": "app"}), metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("creating service app: %w", err)
 	}
@@ -115,7 +115,7 @@ func observeShares(ctx context.Context, p *project, o *shares) error {
 		return err
 	}
 	measure := func(replies *[]reply, n int) error {
-		got, failed, err := p.poll(ctx, "client", "http://app/", n)
+		got, failed, err := p.poll(ctx, "http://app/", n)
 		*replies, o.Failed = got, o.Failed+failed
 		return err
 	}

@@ -35,7 +35,7 @@ func observeRouted(ctx context.Context, p *project, o *routed) error {
 	if err := p.start(ctx, outside); err != nil {
 		return err
 	}
-	route := service(p.namespace, "route", labels("one"), port)
+	route := service(p.namespace, "route", labels("one"))
 	route.Spec.Type = corev1.ServiceTypeNodePort
 	made, err := p.Kube.CoreV1().Services(p.namespace).Create(ctx, route, metav1.CreateOptions{})
 	if err != nil {

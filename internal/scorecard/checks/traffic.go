@@ -53,7 +53,7 @@ func observeBalanced(ctx context.Context, p *project, o *balanced) error {
 		if err := settle(ctx, 3*time.Second); err != nil {
 			return err
 		}
-		replies, _, err := p.poll(ctx, "client", "http://app/", 45)
+		replies, _, err := p.poll(ctx, "http://app/", 45)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (o *balanced) autoscale(ctx context.Context, p *project) error {
 	if err := errors.Join(err, stopErr); err != nil {
 		return err
 	}
-	replies, _, err := p.poll(ctx, "client", "http://app/", 45)
+	replies, _, err := p.poll(ctx, "http://app/", 45)
 	o.Busy = answering(replies)
 	return err
 }

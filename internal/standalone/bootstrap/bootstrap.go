@@ -168,7 +168,8 @@ func run(ctx context.Context, name string, args ...string) error {
 }
 
 func withStderr(err error) error {
-	if failed, ok := err.(*exec.ExitError); ok && len(failed.Stderr) > 0 {
+	var failed *exec.ExitError
+	if errors.As(err, &failed) && len(failed.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
 	}
 	return err

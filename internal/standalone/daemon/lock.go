@@ -61,7 +61,7 @@ func Running(state layout.State) (Identity, bool, error) {
 	var id Identity
 	if json.Unmarshal(data, &id) != nil {
 		// Torn by a crash: nobody holds it.
-		return Identity{}, false, nil
+		return Identity{}, false, nil //nolint:nilerr // as the line above says
 	}
 	start, err := startTime(id.PID)
 	return id, err == nil && start == id.Start, nil

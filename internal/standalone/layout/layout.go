@@ -135,7 +135,7 @@ func (h HostDir) Init() string { return h.path("init.json") }
 // MachineID is the host's /etc/machine-id, made once.
 func (h HostDir) MachineID() string { return h.path("machine-id") }
 
-// Upper, Work and Root are the host's overlay; its writes last until it is restarted.
+// Upper is the writable layer of the host's overlay; its writes last until it is restarted.
 func (h HostDir) Upper() string { return h.path("overlay", "upper") }
 
 // Work is the overlay's scratch folder.

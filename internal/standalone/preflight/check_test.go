@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -53,8 +54,9 @@ func TestCheck(t *testing.T) {
 					t.Errorf("%q does not say %q", err, say)
 				}
 			}
-			if got := len(err.(*Error).Problems); got != 1 {
-				t.Errorf("got %d problems, want 1: %v", got, err)
+			var failed *Error
+			if !errors.As(err, &failed) || len(failed.Problems) != 1 {
+				t.Errorf("got %v, want one problem", err)
 			}
 		})
 	}
