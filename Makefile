@@ -2,6 +2,8 @@
 
 # The Debian packages that the build and the tests need, beside Go (the version in go.mod, or newer).
 DEBIAN_PACKAGES := ca-certificates gcc iproute2 libc6-dev libseccomp-dev mmdebstrap nftables pkg-config
+# What the tests run beside them.
+CLIENT_PACKAGES := awscli
 # What e2e-vm needs beside them: it compiles a kernel and makes a disk.
 VM_PACKAGES := bc bison e2fsprogs flex linux-source-6.12 xz-utils
 
@@ -17,7 +19,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: oracle help deps naru build up down demo test e2e e2e-vm scorecard lint generate verify bench
+.PHONY: clients oracle help deps naru build up down demo test e2e e2e-vm scorecard lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +50,16 @@ test: build ## all tests: unit, against a real API server, and end to end (as ro
 	$(MAKE) e2e
 
 # Not cached: the platform under test is no input that go knows of. RUN=app runs one scenario.
-e2e: build ## the end-to-end scenarios on a platform of their own (as root)
-	go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
+e2e: build clients ## the end-to-end scenarios on a platform of their own (as root)
+	NARU_E2E_CLIENTS="$(CLIENTS)" go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
+
+# Users' own clients. The tests also take the AWS CLI that the machine has, and leave npm's out where there is no npm.
+CLIENTS := $(CACHE)/clients
+clients: DEBIAN_PACKAGES += $(CLIENT_PACKAGES)
+clients: deps ## fetch AWS's clients, which the tests run: Debian's AWS CLI, and the SDK for JavaScript as test/clients pins it
+	@mkdir -p "$(CLIENTS)" && cp test/clients/* "$(CLIENTS)/"
+	@! command -v npm > /dev/null || cmp -s test/clients/package-lock.json "$(CLIENTS)/node_modules/installed.json" || { \
+	npm ci --prefix "$(CLIENTS)" --no-audit --no-fund --silent && cp test/clients/package-lock.json "$(CLIENTS)/node_modules/installed.json"; }
 
 # Not a part of test: it takes a kernel, which takes minutes to compile. RUN=v2 runs one case.
 e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)

@@ -50,6 +50,7 @@ func scenarios() []scenario {
 		{name: "app", run: testApplication},
 		{name: "scale", run: testScale},
 		{name: "eks", run: testEKS},
+		{name: "clients", run: testClients},
 		{name: "repair", run: testRepair},
 		{name: "faults", run: testFaults},
 		{name: "renewal", run: testRenewal},
