@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,9 @@ func start(t *testing.T) client.Client {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+			if err := pprof.Lookup("goroutine").WriteTo(t.Output(), 1); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return direct

@@ -41,6 +41,13 @@ func (d *Driver) Create(ctx context.Context, blueprint machines.Blueprint) error
 	if err := d.writeSecret(ctx, secret); err != nil {
 		return err
 	}
+	err := d.hosting.Get(ctx, client.ObjectKeyFromObject(pod), &corev1.Pod{})
+	if err == nil {
+		return nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading node pod: %w", err)
+	}
 	if err := d.hosting.Create(ctx, pod); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating node pod: %w", err)
 	}
