@@ -64,7 +64,7 @@ type MachineClassList struct {
 // MachineSpec is one machine. It never changes: a machine that should be otherwise is replaced. Only one that was made
 // ahead of its NodeClaim is given that, once, with the labels and taints that go with it.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf || size(oldSelf.claim.uid) == 0 && self.machineClass == oldSelf.machineClass && self.image == oldSelf.image && has(self.nodeGroup) == has(oldSelf.nodeGroup) && (!has(self.nodeGroup) || self.nodeGroup == oldSelf.nodeGroup) && has(self.zone) == has(oldSelf.zone) && (!has(self.zone) || self.zone == oldSelf.zone)",message="a Machine can't be changed, but for the NodeClaim of one that has none yet: Karpenter replaces it"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf || size(oldSelf.claim.uid) == 0 && !has(self.fargateProfile) && self.machineClass == oldSelf.machineClass && self.image == oldSelf.image && has(self.nodeGroup) == has(oldSelf.nodeGroup) && (!has(self.nodeGroup) || self.nodeGroup == oldSelf.nodeGroup) && has(self.zone) == has(oldSelf.zone) && (!has(self.zone) || self.zone == oldSelf.zone)",message="a Machine can't be changed, but for the NodeClaim of one that has none yet: Karpenter replaces it"
 type MachineSpec struct {
 	// claim is the NodeClaim, in the cluster, that this machine serves; empty while it was made ahead and has none yet.
 	// +required
@@ -72,6 +72,9 @@ type MachineSpec struct {
 	// nodeGroup is the name of the group that the machine belongs to.
 	// +optional
 	NodeGroup string `json:"nodeGroup,omitempty"`
+	// fargateProfile is the name of the profile by which the machine's one pod runs.
+	// +optional
+	FargateProfile string `json:"fargateProfile,omitempty"`
 	// machineClass is the machine's size.
 	// +required
 	MachineClass string `json:"machineClass"`

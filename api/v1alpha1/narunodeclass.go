@@ -3,10 +3,15 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // NaruNodeClassSpec is what Naru's cloud provider needs to make machines for a NodePool.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.nodeGroup) != has(self.fargateProfile)",message="a node class is that of a node group or that of a Fargate profile"
 type NaruNodeClassSpec struct {
-	// nodeGroup is the group that this class was derived from.
-	// +required
-	NodeGroup string `json:"nodeGroup"`
+	// nodeGroup is the group that this class was derived from, if it was one.
+	// +optional
+	NodeGroup string `json:"nodeGroup,omitempty"`
+	// fargateProfile is the profile that this class was derived from, if it was one.
+	// +optional
+	FargateProfile string `json:"fargateProfile,omitempty"`
 	// machineClasses are the sizes that may be used.
 	// +kubebuilder:validation:MinItems=1
 	// +listType=set

@@ -20,6 +20,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Cluster{}, &ClusterList{},
 		&ClusterRevision{}, &ClusterRevisionList{},
 		&NodeGroup{}, &NodeGroupList{},
+		&FargateProfile{}, &FargateProfileList{},
 		&MachineClass{}, &MachineClassList{},
 		&Machine{}, &MachineList{},
 		&Release{}, &ReleaseList{},
