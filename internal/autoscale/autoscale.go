@@ -38,6 +38,8 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/options"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/autoscale/fargate/ending"
+	"naru.dev/naru/internal/autoscale/fargate/gate"
 	"naru.dev/naru/internal/autoscale/nodeclass"
 	"naru.dev/naru/internal/autoscale/provider"
 )
@@ -162,7 +164,8 @@ func addControllers(ctx context.Context, m manager.Manager, cluster string, host
 	all := controllers.NewControllers(ctx, m, clock.RealClock{}, m.GetClient(),
 		events.NewRecorder(m.GetEventRecorderFor("karpenter")), //nolint:staticcheck // Karpenter's recorder wants the old events API
 		p, p, seen, nodeoverlay.NewInstanceTypeStore())
-	all = append(all, nodeclass.NewController(m.GetClient(), hosting.cache))
+	all = append(all, nodeclass.NewController(m.GetClient(), hosting.cache), ending.NewController(m.GetClient()),
+		gate.NewController(m.GetClient(), hosting.cache, m.GetEventRecorderFor("naru-fargate"))) //nolint:staticcheck // as Karpenter's own
 	for _, controller := range all {
 		if err := controller.Register(ctx, m); err != nil {
 			return fmt.Errorf("registering %T: %w", controller, err)

@@ -85,7 +85,7 @@ func (w wish) choose(types []*cloudprovider.InstanceType, extra []corev1.NodeSel
 
 // metBy tells whether a machine without a claim is what the wish asks for, and which offer it is.
 func (w wish) metBy(machine *v1alpha1.Machine) (instancetypes.Choice, bool) {
-	if machine.Claimed() || !machine.DeletionTimestamp.IsZero() || machine.Spec.NodeGroup != w.class.NodeGroup || machine.Spec.Image != w.class.Image {
+	if machine.Claimed() || !machine.DeletionTimestamp.IsZero() || machine.Spec.NodeGroup != w.class.NodeGroup || w.class.FargateProfile != "" || machine.Spec.Image != w.class.Image {
 		return instancetypes.Choice{}, false
 	}
 	var own []*cloudprovider.InstanceType

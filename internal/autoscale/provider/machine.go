@@ -38,31 +38,41 @@ func newMachine(cluster string, claim *karpenter.NodeClaim, class v1alpha1.NaruN
 	taints := slices.Concat(claim.Spec.Taints, claim.Spec.StartupTaints, []corev1.Taint{karpenter.UnregisteredNoExecuteTaint})
 	return &v1alpha1.Machine{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: v1alpha1.Namespace(cluster),
-			Name:      machineName(class.NodeGroup, claim.UID),
-			Labels: map[string]string{
-				v1alpha1.LabelCluster:      cluster,
-				v1alpha1.LabelNodeGroup:    class.NodeGroup,
-				v1alpha1.LabelMachineClass: choice.Type.Name,
-			},
+			Namespace:  v1alpha1.Namespace(cluster),
+			Name:       machineName(class, claim.UID),
+			Labels:     ownLabels(cluster, class, choice.Type.Name),
 			Finalizers: []string{v1alpha1.Finalizer},
 		},
 		Spec: v1alpha1.MachineSpec{
-			Claim:        v1alpha1.MachineClaim{Name: claim.Name, UID: claim.UID},
-			NodeGroup:    class.NodeGroup,
-			MachineClass: choice.Type.Name,
-			Zone:         zone,
-			Image:        class.Image,
-			Labels:       labels,
-			Taints:       taints,
+			Claim:          v1alpha1.MachineClaim{Name: claim.Name, UID: claim.UID},
+			NodeGroup:      class.NodeGroup,
+			FargateProfile: class.FargateProfile,
+			MachineClass:   choice.Type.Name,
+			Zone:           zone,
+			Image:          class.Image,
+			Labels:         labels,
+			Taints:         taints,
 		},
 	}
 }
 
-// machineName is derived from the claim's UID, so that creating twice finds the first. At most 40 + 1 + 8 characters.
-func machineName(nodeGroup string, uid types.UID) string {
+// ownLabels are those of the Machine, as opposed to its node's.
+func ownLabels(cluster string, class v1alpha1.NaruNodeClassSpec, machineClass string) map[string]string {
+	labels := map[string]string{v1alpha1.LabelCluster: cluster, v1alpha1.LabelNodeGroup: class.NodeGroup, v1alpha1.LabelMachineClass: machineClass}
+	if class.FargateProfile != "" {
+		labels[v1alpha1.LabelFargateProfile] = class.FargateProfile
+	}
+	return labels
+}
+
+// machineName is derived from the claim's UID, so that creating twice finds the first. At most 48 + 1 + 8 characters.
+func machineName(class v1alpha1.NaruNodeClassSpec, uid types.UID) string {
 	sum := sha256.Sum256([]byte(uid))
-	return cmp.Or(nodeGroup, "machine") + "-" + hex.EncodeToString(sum[:4])
+	of := cmp.Or(class.NodeGroup, "machine")
+	if class.FargateProfile != "" {
+		of = v1alpha1.FargateComputeType + "-" + class.FargateProfile
+	}
+	return of + "-" + hex.EncodeToString(sum[:4])
 }
 
 // drift compares what a machine is with what its node class asks for.

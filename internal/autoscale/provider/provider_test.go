@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/autoscale/instancetypes"
 	"naru.dev/naru/internal/autoscale/nodeclass"
 )
 
@@ -253,5 +255,22 @@ func TestIsDrifted(t *testing.T) {
 				t.Errorf("got %q, %v; want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestNewMachineOfFargate(t *testing.T) {
+	c := claim("fargate.web-abcde")
+	c.Labels = map[string]string{v1alpha1.LabelFargatePod: "uid-of-a-pod"}
+	of := v1alpha1.NaruNodeClassSpec{FargateProfile: "web", Image: image}
+	m := newMachine("demo", c, of, instancetypes.Choice{Type: &cloudprovider.InstanceType{Name: "t3.medium"}, Zone: instancetypes.NoZone})
+	if !strings.HasPrefix(m.Name, "fargate-web-") || m.Spec.FargateProfile != "web" || m.Spec.NodeGroup != "" || m.Labels[v1alpha1.LabelFargateProfile] != "web" {
+		t.Errorf("when a machine is for a pod on Fargate, it says so: %+v", m)
+	}
+	if m.Spec.Labels[v1alpha1.LabelFargatePod] != "uid-of-a-pod" {
+		t.Errorf("and its node says for which: %v", m.Spec.Labels)
+	}
+	ahead := &v1alpha1.Machine{Spec: v1alpha1.MachineSpec{Image: image}}
+	if _, ok := (wish{claim: c, class: of}).metBy(ahead); ok {
+		t.Error("it is never one that was made ahead")
 	}
 }
