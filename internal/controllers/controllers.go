@@ -22,6 +22,7 @@ import (
 	"naru.dev/naru/internal/controllers/authenticator"
 	"naru.dev/naru/internal/controllers/cluster"
 	"naru.dev/naru/internal/controllers/csr"
+	"naru.dev/naru/internal/controllers/fargate"
 	"naru.dev/naru/internal/controllers/machine"
 	"naru.dev/naru/internal/controllers/machinegc"
 	"naru.dev/naru/internal/controllers/nodegroup"
@@ -76,6 +77,9 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 		},
 		"csr": func() error {
 			return csr.NewController(hosting, tenants, clock).SetupWithManager(manager, watches)
+		},
+		"fargate": func() error {
+			return fargate.NewController(hosting, tenants, clock).SetupWithManager(manager)
 		},
 		"machine": func() error {
 			return machine.NewController(hosting, tenants, pod.New(hosting, clock), clock).SetupWithManager(manager, watches)

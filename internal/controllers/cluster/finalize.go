@@ -18,7 +18,7 @@ import (
 	"naru.dev/naru/internal/kube/conditions"
 )
 
-// finalize takes a cluster away: first who would make machines, then node groups and machines, then the namespace
+// finalize takes a cluster away: first who would make machines, then node groups, Fargate profiles and machines, then the namespace
 // with the control plane, its volumes and Secrets.
 func (c *Controller) finalize(ctx context.Context, cluster *v1alpha1.Cluster) (reconcile.Result, error) {
 	if !controllerutil.ContainsFinalizer(cluster, v1alpha1.Finalizer) {
@@ -76,10 +76,17 @@ func (c *Controller) removeMachines(ctx context.Context, namespace string) (rema
 	if err := c.live.List(ctx, machines, client.InNamespace(namespace)); err != nil {
 		return "", fmt.Errorf("listing machines: %w", err)
 	}
-	for _, kind := range []client.Object{&v1alpha1.NodeGroup{}, &v1alpha1.Machine{}} {
+	profiles := &v1alpha1.FargateProfileList{}
+	if err := c.live.List(ctx, profiles, client.InNamespace(namespace)); err != nil {
+		return "", fmt.Errorf("listing Fargate profiles: %w", err)
+	}
+	for _, kind := range []client.Object{&v1alpha1.NodeGroup{}, &v1alpha1.FargateProfile{}, &v1alpha1.Machine{}} {
 		if err := c.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); client.IgnoreNotFound(err) != nil {
-			return "", fmt.Errorf("deleting node groups and machines: %w", err)
+			return "", fmt.Errorf("deleting node groups, Fargate profiles and machines: %w", err)
 		}
+	}
+	if p := len(profiles.Items); p > 0 {
+		return fmt.Sprintf("%d machines, %d node groups and %d Fargate profiles are being removed", len(machines.Items), len(groups.Items), p), nil
 	}
 	if n, m := len(groups.Items), len(machines.Items); n+m > 0 {
 		return fmt.Sprintf("%d machines and %d node groups are being removed", m, n), nil

@@ -30,7 +30,7 @@ func (c *Controller) ahead(ctx context.Context, s *scope) error {
 	if !starting(s.cluster) {
 		return nil // a change of the cluster wakes the group
 	}
-	image, catalogue, err := c.offers(ctx, s)
+	image, catalogue, err := Offers(ctx, c.hosting, s.cluster)
 	var missing *NotFoundError
 	if errors.As(err, &missing) {
 		return nil

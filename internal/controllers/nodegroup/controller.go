@@ -175,7 +175,7 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 		}
 		return reconcile.Result{}, nil
 	}
-	image, catalogue, err := c.offers(ctx, s)
+	image, catalogue, err := Offers(ctx, c.hosting, s.cluster)
 	var objects []*unstructured.Unstructured
 	if err == nil {
 		objects, err = Render(s.group, image, catalogue)
@@ -214,17 +214,18 @@ func (c *Controller) sync(ctx context.Context, s *scope) (reconcile.Result, erro
 	return reconcile.Result{RequeueAfter: soon}, hurry(ctx, inside, claims)
 }
 
-// offers are what the group's machines can be made of: the node image of the cluster's version, classes and zones.
-func (c *Controller) offers(ctx context.Context, s *scope) (image string, catalogue Catalogue, err error) {
-	if catalogue, err = c.catalogue(ctx); err != nil {
+// Offers are what a cluster's machines can be made of: the node image of its version, classes and zones. They serve Fargate
+// profiles as well as groups. An image that does not exist is a NotFoundError.
+func Offers(ctx context.Context, hosting client.Reader, cluster *v1alpha1.Cluster) (image string, catalogue Catalogue, err error) {
+	if catalogue, err = readCatalogue(ctx, hosting); err != nil {
 		return "", catalogue, err
 	}
-	minor, err := c.minor(ctx, s.cluster)
+	minor, err := minor(ctx, hosting, cluster)
 	if err != nil {
 		return "", catalogue, err
 	}
 	var images v1alpha1.NodeImageList
-	if err := c.hosting.List(ctx, &images); err != nil {
+	if err := hosting.List(ctx, &images); err != nil {
 		return "", catalogue, fmt.Errorf("listing node images: %w", err)
 	}
 	var existing []string
@@ -237,13 +238,13 @@ func (c *Controller) offers(ctx context.Context, s *scope) (image string, catalo
 	return "", catalogue, &NotFoundError{Field: "the cluster's version", Missing: []string{"the node image " + minor}, Existing: sorted(existing)}
 }
 
-func (c *Controller) catalogue(ctx context.Context) (Catalogue, error) {
+func readCatalogue(ctx context.Context, hosting client.Reader) (Catalogue, error) {
 	var classes v1alpha1.MachineClassList
-	if err := c.hosting.List(ctx, &classes); err != nil {
+	if err := hosting.List(ctx, &classes); err != nil {
 		return Catalogue{}, fmt.Errorf("listing machine classes: %w", err)
 	}
 	var hosts corev1.NodeList
-	if err := c.hosting.List(ctx, &hosts); err != nil {
+	if err := hosting.List(ctx, &hosts); err != nil {
 		return Catalogue{}, fmt.Errorf("listing hosts: %w", err)
 	}
 	var catalogue Catalogue

@@ -22,13 +22,13 @@ import (
 
 // minor is the minor version that the cluster's nodes run: what the active revision runs, or emulates while an
 // upgrade can still be taken back. A cluster without revision yet has the one of its spec.
-func (c *Controller) minor(ctx context.Context, cluster *v1alpha1.Cluster) (string, error) {
+func minor(ctx context.Context, hosting client.Reader, cluster *v1alpha1.Cluster) (string, error) {
 	if cluster.Status.Revision == "" {
 		return cluster.Spec.Version, nil
 	}
 	var revision v1alpha1.ClusterRevision
 	key := client.ObjectKey{Namespace: v1alpha1.Namespace(cluster.Name), Name: cluster.Status.Revision}
-	if err := c.hosting.Get(ctx, key, &revision); apierrors.IsNotFound(err) {
+	if err := hosting.Get(ctx, key, &revision); apierrors.IsNotFound(err) {
 		return cluster.Spec.Version, nil
 	} else if err != nil {
 		return "", fmt.Errorf("reading revision %s: %w", cluster.Status.Revision, err)
