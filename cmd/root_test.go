@@ -23,7 +23,7 @@ func TestUsageErrors(t *testing.T) {
 		"when a language does not exist, it says which do":       {[]string{"evaluate", "--lang", "fr"}, "choose en or ko"},
 		"when a report is missing, it says how many there are":   {[]string{"evaluate", "--compare", "a.json"}, "wants two reports, 1 were given"},
 		"when a report is of another form, it says so":           {[]string{"evaluate", "--compare", "../go.mod", "../go.mod"}, "can't be read as a report"},
-		"when a kind does not exist, it lists all":               {[]string{"get", "nothings"}, "clusters, nodegroups, machines"},
+		"when a kind does not exist, it lists all":               {[]string{"get", "nothings"}, "clusters, nodegroups, fargateprofiles, machines"},
 		"when a name is missing, it says of what":                {[]string{"delete", "cluster"}, "the name of the cluster is missing"},
 		"when a Kubernetes version does not exist, it lists all": {[]string{"release", "build", "1.2", "--source", ".."}, `choose one of 1.37`},
 	} {

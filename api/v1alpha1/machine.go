@@ -130,6 +130,7 @@ type MachineStatus struct {
 // +kubebuilder:resource:categories=naru
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.spec.nodeGroup`
+// +kubebuilder:printcolumn:name="Fargate",type=string,JSONPath=`.spec.fargateProfile`,priority=1
 // +kubebuilder:printcolumn:name="Class",type=string,JSONPath=`.spec.machineClass`
 // +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=`.status.zone`
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.status.host`,priority=1

@@ -11,6 +11,6 @@ import (
 func New() *cobra.Command {
 	return flags.Group(&cobra.Command{
 		Use:   "create",
-		Short: "Create a cluster, a node group, an identity of its API, or a role for pods",
-	}, newCluster(), newNodeGroup(), newUser(), newAccessKey(), newRole(), newPolicy(), newPodIdentity())
+		Short: "Create a cluster, a node group, a Fargate profile, an identity of its API, or a role for pods",
+	}, newCluster(), newNodeGroup(), newFargateProfile(), newUser(), newAccessKey(), newRole(), newPolicy(), newPodIdentity())
 }

@@ -26,8 +26,8 @@ import (
 func New() *cobra.Command {
 	return flags.Group(&cobra.Command{
 		Use:   "delete",
-		Short: "Delete a cluster or a node group",
-	}, newCluster(), newNodeGroup())
+		Short: "Delete a cluster, a node group or a Fargate profile",
+	}, newCluster(), newNodeGroup(), newFargateProfile())
 }
 
 func newCluster() *cobra.Command {

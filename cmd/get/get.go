@@ -37,6 +37,8 @@ func kinds() []kind {
 			list: func() client.ObjectList { return &v1alpha1.ClusterList{} }, create: "naru create cluster NAME"},
 		{plural: "nodegroups", singular: "nodegroup", kind: "NodeGroup", words: "node group", aliases: []string{"ng"}, namespaced: true,
 			list: func() client.ObjectList { return &v1alpha1.NodeGroupList{} }, create: "naru create nodegroup NAME --cluster CLUSTER --nodes 2"},
+		{plural: "fargateprofiles", singular: "fargateprofile", kind: "FargateProfile", words: "Fargate profile", aliases: []string{"fp"}, namespaced: true,
+			list: func() client.ObjectList { return &v1alpha1.FargateProfileList{} }, create: "naru create fargateprofile NAME --cluster CLUSTER --namespace NAMESPACE"},
 		{plural: "machines", singular: "machine", kind: "Machine", words: "machine", namespaced: true,
 			list: func() client.ObjectList { return &v1alpha1.MachineList{} }},
 		{plural: "machineclasses", singular: "machineclass", kind: "MachineClass", words: "machine class", aliases: []string{"mc"},
@@ -55,7 +57,7 @@ type options struct {
 func New() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "get",
-		Short: "List clusters, node groups, machines, machine classes or releases",
+		Short: "List clusters, node groups, Fargate profiles, machines, machine classes or releases",
 		Example: `  naru get clusters
   naru get machines --cluster prod -o wide
   naru get cluster prod -o yaml`,

@@ -51,6 +51,10 @@ const (
 	BeingDeleted
 	// Protected: its deletion protection is on.
 	Protected
+	// Busy: another one of its kind is on its way in or out, and only one may be.
+	Busy
+	// Full: there are as many as there can be.
+	Full
 )
 
 // RefusedError says that the state of an object forbids what was asked for. Nothing was changed.

@@ -32,6 +32,7 @@ func TestNodes(t *testing.T) {
 		{"when a NodeClaim vanishes, its machine does not outlive it", leak},
 		{"when a group grows and shrinks, machines come and go", scaled},
 		{"when pods are pending, a dynamic group brings a machine for them", pending},
+		{"when a Fargate profile chooses pods, each gets a machine of its own", fargateProfile},
 		{"when a group is deleted, nothing of it is left", deleted},
 	} {
 		if !t.Run(chapter.name, func(t *testing.T) { chapter.test(t, w) }) {

@@ -34,6 +34,7 @@ import (
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/autoscale"
 	"naru.dev/naru/internal/controllers/csr"
+	"naru.dev/naru/internal/controllers/fargate"
 	"naru.dev/naru/internal/controllers/machine"
 	"naru.dev/naru/internal/controllers/machinegc"
 	"naru.dev/naru/internal/controllers/nodegroup"
@@ -181,6 +182,7 @@ func (w *world) startNaru(ctx context.Context, t *testing.T, running *sync.WaitG
 	must(t, machine.NewController(hosting, tenants, driver, clock.RealClock{}).SetupWithManager(manager, watches))
 	must(t, machinegc.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(ctx, manager, watches))
 	must(t, nodegroup.NewController(hosting, tenants).SetupWithManager(manager))
+	must(t, fargate.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(manager))
 	must(t, csr.NewController(hosting, tenants, clock.RealClock{}).SetupWithManager(manager, watches))
 	run := func(what string, run func() error) {
 		running.Go(func() {

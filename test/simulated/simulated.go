@@ -1,7 +1,7 @@
-// Package simulated is a hosting cluster without containers: a store in memory, in which clusters and node groups
-// become ready, change and go as if controllers worked. It is for tests of whatever is in front of the kinds.
+// Package simulated is a hosting cluster without containers: a store in memory, in which clusters, node groups and
+// Fargate profiles become ready, change and go as if controllers worked. It is for tests of whatever is in front of the kinds.
 //
-// Nothing happens by time: a cluster or a node group takes its next step when it has been read Reads
+// Nothing happens by time: a cluster, a node group or a profile takes its next step when it has been read Reads
 // times since its last one, so that who looks on sees every state.
 package simulated
 
@@ -60,7 +60,7 @@ func New(t testing.TB, objects ...client.Object) *World {
 	}
 	w := &World{reads: map[types.UID]int{}, authority: authority(t)}
 	store := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, catalogue()...)...).
-		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.NodeGroup{}).Build()
+		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.FargateProfile{}).Build()
 	w.Client = interceptor.NewClient(store, interceptor.Funcs{Create: w.create, Update: w.update, Get: w.get, Delete: w.delete})
 	return w
 }
@@ -102,7 +102,8 @@ func (w *World) create(ctx context.Context, store client.WithWatch, object clien
 	if isCluster {
 		defaults(cluster)
 	}
-	if _, isGroup := object.(*v1alpha1.NodeGroup); isGroup || isCluster {
+	_, isGroup := object.(*v1alpha1.NodeGroup)
+	if _, isProfile := object.(*v1alpha1.FargateProfile); isGroup || isProfile || isCluster {
 		object.SetFinalizers([]string{v1alpha1.Finalizer})
 	}
 	if err := store.Create(ctx, object, options...); err != nil {
@@ -184,6 +185,12 @@ func (w *World) get(ctx context.Context, store client.WithWatch, key client.Obje
 		conditions.True(object, v1alpha1.NodeGroupSynced, v1alpha1.ReasonReady, "the cluster has the group's node pools")
 		conditions.True(object, v1alpha1.NodeGroupReady, v1alpha1.ReasonReady, "all nodes are ready")
 		return store.Status().Update(ctx, object)
+	case *v1alpha1.FargateProfile:
+		object.Status.ObservedGeneration = object.Generation
+		for _, part := range []string{v1alpha1.FargateProfileSynced, v1alpha1.FargateProfileInForce, v1alpha1.FargateProfileReady} {
+			conditions.True(object, part, v1alpha1.ReasonReady, "simulated")
+		}
+		return store.Status().Update(ctx, object)
 	}
 	return nil
 }
@@ -213,7 +220,7 @@ func (w *World) vanish(ctx context.Context, store client.WithWatch, object clien
 		return nil
 	}
 	namespace := v1alpha1.Namespace(object.GetName())
-	for _, kind := range []client.Object{&v1alpha1.NodeGroup{}, &v1alpha1.AccessEntry{}, &v1alpha1.PodIdentityAssociation{}} {
+	for _, kind := range []client.Object{&v1alpha1.NodeGroup{}, &v1alpha1.FargateProfile{}, &v1alpha1.AccessEntry{}, &v1alpha1.PodIdentityAssociation{}} {
 		if err := store.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
 			return err
 		}

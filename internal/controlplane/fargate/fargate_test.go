@@ -279,8 +279,8 @@ func (w world) testGate(t *testing.T) {
 		changed.Spec.NodeSelector[v1alpha1.LabelFargatePod] = string(made.UID)
 		return c.Patch(t.Context(), changed, client.MergeFrom(made), client.DryRunAll)
 	}
-	grant(t, w, "editor", []string{"patch"}, "", "pods")
-	grant(t, w, "naru:karpenter", []string{"create"}, "karpenter.sh", "nodeclaims")
+	w.grant(t, "editor", rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{""}, Resources: []string{"pods"}})
+	w.grant(t, "naru:karpenter", rbacv1.PolicyRule{Verbs: []string{"create"}, APIGroups: []string{"karpenter.sh"}, Resources: []string{"nodeclaims"}})
 	err := naru.Eventually(t.Context(), "the autoscaler to be let", time.Minute, func(context.Context) error { return send(as("naru:karpenter")) })
 	if err != nil {
 		t.Error(err)
@@ -305,11 +305,11 @@ func (w world) testGate(t *testing.T) {
 	}
 }
 
-func grant(t *testing.T, w world, user string, verbs []string, group, resource string) {
+func (w world) grant(t *testing.T, user string, rule rbacv1.PolicyRule) {
 	t.Helper()
 	name := "test-" + strings.ReplaceAll(user, ":", "-")
 	for _, object := range []client.Object{
-		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{{Verbs: verbs, APIGroups: []string{group}, Resources: []string{resource}}}},
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}},
 	} {

@@ -30,6 +30,11 @@ func (s Site) NodegroupARN(cluster, name string, uid types.UID) string {
 	return s.arn("nodegroup/" + cluster + "/" + name + "/" + string(uid))
 }
 
+// FargateProfileARN names a Fargate profile; one that is made anew under the same name has another.
+func (s Site) FargateProfileARN(cluster, name string, uid types.UID) string {
+	return s.arn("fargateprofile/" + cluster + "/" + name + "/" + string(uid))
+}
+
 // AddonARN names an add-on of a cluster.
 func (s Site) AddonARN(cluster, name string, uid types.UID) string {
 	return s.arn("addon/" + cluster + "/" + name + "/" + string(uid))

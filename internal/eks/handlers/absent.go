@@ -22,7 +22,6 @@ func nothing(_ subject, why string) error {
 
 // Why operations are refused.
 const (
-	noFargate     = "there are no Fargate profiles yet, because nodes can't run one isolated pod each: create a node group"
 	noCapability  = "there are no capabilities (ACK, KRO, ARGOCD) yet: install what is needed into the cluster"
 	noRotation    = "certificate authorities can't be rotated yet: the cluster has the one it was made with"
 	noProvider    = "API servers can't be given an OIDC provider yet: use naru kubeconfig"
@@ -33,12 +32,6 @@ const (
 
 func absent() map[string]operation {
 	return map[string]operation{
-		"CreateFargateProfile":   refused(noFargate, notPossible),
-		"DescribeFargateProfile": refused(noFargate, nothing),
-		"DeleteFargateProfile":   refused(noFargate, nothing),
-		"ListFargateProfiles": reduced(noFargate+always, func(h *Handlers, ctx context.Context, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
-			return &eks.ListFargateProfilesOutput{FargateProfileNames: []string{}}, h.known(ctx, in.ClusterName)
-		}),
 		"CreateCapability":   refused(noCapability, notPossible),
 		"UpdateCapability":   refused(noCapability, nothing),
 		"DescribeCapability": refused(noCapability, nothing),

@@ -174,6 +174,11 @@ func (h *Handlers) deleteCluster(ctx context.Context, in *eks.DeleteClusterInput
 	if len(groups) > 0 {
 		return nil, &types.ResourceInUseException{Message: aws.String("Cluster has nodegroups attached"), ClusterName: in.Name, NodegroupName: &groups[0].Name}
 	}
+	if profiles, err := h.Backend.FargateProfiles(ctx, *in.Name); err != nil {
+		return nil, about.exception(err)
+	} else if len(profiles) > 0 {
+		return nil, about.inUse("Cluster has Fargate profiles attached: %s", profiles[0].Name)
+	}
 	if id := running(cluster, cluster.Status.ObservedGeneration); id != "" {
 		return nil, about.inUse("Cannot DeleteCluster because cluster %s currently has update %s in progress", *in.Name, id)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // subject is what a request is about; exceptions have members for it. Empty names are left out.
-type subject struct{ cluster, nodegroup, addon string }
+type subject struct{ cluster, nodegroup, addon, profile string }
 
 // exception turns an expected outcome of package backend into what AWS says in its place. Clients match
 // on some of the texts: Terraform takes "No cluster found" for gone and tries "in progress" again.
@@ -50,16 +50,25 @@ func (s subject) notFound(err *backend.NotFoundError) error {
 	switch err.Kind {
 	case "access entry":
 		text = "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'."
+	case "Fargate profile":
+		text = "No Fargate Profile found with name: " + err.Name + "."
 	case "pod identity association":
 		text = "No pod identity association found for id: " + err.Name + "."
 	}
-	return &types.ResourceNotFoundException{Message: &text, ClusterName: optional(s.cluster), NodegroupName: optional(s.nodegroup), AddonName: optional(s.addon)}
+	return &types.ResourceNotFoundException{Message: &text, ClusterName: optional(s.cluster), NodegroupName: optional(s.nodegroup), AddonName: optional(s.addon),
+		FargateProfileName: optional(s.profile)}
 }
 
 func (s subject) refused(err *backend.RefusedError) error {
 	switch {
 	case err.Reason == backend.Exists && s.nodegroup != "":
 		return s.inUse("NodeGroup already exists with name %s and cluster name %s", s.nodegroup, s.cluster)
+	case err.Reason == backend.Exists && s.profile != "":
+		return s.inUse("%s", s.profileExists())
+	case err.Reason == backend.Busy:
+		return s.inUse("%s", err.Message)
+	case err.Reason == backend.Full:
+		return &types.ResourceLimitExceededException{Message: &err.Message, ClusterName: optional(s.cluster)}
 	case err.Reason == backend.Exists:
 		return s.inUse("Cluster already exists with name: %s", s.cluster)
 	case err.Reason == backend.BeingDeleted && s.nodegroup != "":
@@ -74,7 +83,7 @@ func (s subject) refused(err *backend.RefusedError) error {
 
 func (s subject) invalid(format string, args ...any) error {
 	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...)),
-		ClusterName: optional(s.cluster), NodegroupName: optional(s.nodegroup), AddonName: optional(s.addon)}
+		ClusterName: optional(s.cluster), NodegroupName: optional(s.nodegroup), AddonName: optional(s.addon), FargateProfileName: optional(s.profile)}
 }
 
 func (s subject) inUse(format string, args ...any) error {

@@ -73,6 +73,11 @@ func (h *Handlers) named(ctx context.Context, arn string) (convert.Resource, met
 		if err == nil && string(object.GetUID()) != r.Parts[1] {
 			err = &backend.NotFoundError{Kind: "node group", Name: r.Parts[0]}
 		}
+	case r.Kind == "fargateprofile" && len(r.Parts) == 2:
+		object, err = h.Backend.FargateProfile(ctx, r.Cluster, r.Parts[0])
+		if err == nil && string(object.GetUID()) != r.Parts[1] {
+			err = &backend.NotFoundError{Kind: "Fargate profile", Name: r.Parts[0]}
+		}
 	case r.Kind == "podidentityassociation" && len(r.Parts) == 1:
 		object, err = h.Backend.PodIdentityAssociation(ctx, r.Cluster, r.Parts[0])
 	case r.Kind == "access-entry" && len(r.Parts) == 4:
@@ -161,6 +166,8 @@ func (h *Handlers) retag(ctx context.Context, arn string, change func(map[string
 		_, err = h.Backend.ChangeCluster(ctx, o.Name, func(c *v1alpha1.Cluster) error { return set(c) })
 	case *v1alpha1.NodeGroup:
 		_, err = h.Backend.ChangeNodeGroup(ctx, r.Cluster, o.Name, func(g *v1alpha1.NodeGroup) error { return set(g) })
+	case *v1alpha1.FargateProfile:
+		_, err = h.Backend.TagFargateProfile(ctx, r.Cluster, o.Name, func(p *v1alpha1.FargateProfile) error { return set(p) })
 	case *v1alpha1.PodIdentityAssociation:
 		_, err = h.Backend.ChangePodIdentityAssociation(ctx, r.Cluster, o.Name, func(a *v1alpha1.PodIdentityAssociation) error { return set(a) })
 	case *v1alpha1.AccessEntry:

@@ -38,12 +38,14 @@ func (h *Handlers) Requests(ctx context.Context, operation *wire.Operation, inpu
 		request.Context["aws:ResourceTag/"+key] = []string{value}
 	}
 	all := []iam.Request{request}
-	for _, member := range []string{"roleArn", "nodeRole", "serviceAccountRoleArn"} {
+	for _, member := range []string{"roleArn", "nodeRole", "serviceAccountRoleArn", "podExecutionRoleArn"} {
 		if role, ok := members[member].(string); ok && !operation.ReadOnly() {
 			service := "eks.amazonaws.com"
 			switch {
 			case member == "nodeRole":
 				service = "ec2.amazonaws.com"
+			case member == "podExecutionRoleArn":
+				service = fargateService
 			case operation.Name == "CreatePodIdentityAssociation", operation.Name == "UpdatePodIdentityAssociation":
 				service = "pods.eks.amazonaws.com"
 			}
@@ -71,7 +73,7 @@ func (h *Handlers) resource(ctx context.Context, labels map[string]string, membe
 	if name, ok := members["name"].(string); ok && cluster == "" {
 		cluster = name
 	}
-	part := labels["nodegroupName"] + labels["principalArn"] + labels["associationId"] + labels["addonName"]
+	part := labels["nodegroupName"] + labels["principalArn"] + labels["associationId"] + labels["addonName"] + labels["fargateProfileName"]
 	switch {
 	case labels["resourceArn"] != "":
 		_, object, err := h.named(ctx, labels["resourceArn"])
@@ -84,6 +86,9 @@ func (h *Handlers) resource(ctx context.Context, labels map[string]string, membe
 	case labels["nodegroupName"] != "":
 		object, err := h.Backend.NodeGroup(ctx, cluster, part)
 		return found(h.Site.NodegroupARN(cluster, part, uidOf(object, err)), object, err)
+	case labels["fargateProfileName"] != "":
+		object, err := h.Backend.FargateProfile(ctx, cluster, part)
+		return found(h.Site.FargateProfileARN(cluster, part, uidOf(object, err)), object, err)
 	case labels["principalArn"] != "":
 		object, err := h.Backend.AccessEntry(ctx, cluster, part)
 		return found(h.Site.AccessEntryARN(cluster, part, uidOf(object, err)), object, err)

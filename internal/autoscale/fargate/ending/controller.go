@@ -63,7 +63,8 @@ func (c *Controller) Reconcile(ctx context.Context, claim *karpenter.NodeClaim) 
 		return reconcile.Result{}, nil
 	}
 	var pods corev1.PodList
-	if err := c.tenant.List(ctx, &pods); err != nil {
+	// They are only looked at, and there may be many.
+	if err := c.tenant.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
 		return reconcile.Result{}, fmt.Errorf("listing pods: %w", err)
 	}
 	if has(pods.Items, claim.Labels[v1alpha1.LabelFargatePod]) {
