@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Conditions of a FargateProfile.
 const (
@@ -119,3 +122,10 @@ type FargateProfileList struct {
 
 // GetConditions returns the conditions, for internal/kube/conditions.
 func (p *FargateProfile) GetConditions() *[]metav1.Condition { return &p.Status.Conditions }
+
+// Failed tells that the profile never came into force, and that somebody has to mend something before it can.
+func (p *FargateProfile) Failed() bool {
+	synced := meta.FindStatusCondition(p.Status.Conditions, FargateProfileSynced)
+	return p.Status.ObservedGeneration == 0 && synced != nil && synced.Status != metav1.ConditionTrue &&
+		(synced.Reason == ReasonFailed || synced.Reason == ReasonNotFound)
+}

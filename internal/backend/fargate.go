@@ -122,7 +122,7 @@ func alone(what string, profile *v1alpha1.FargateProfile, others []v1alpha1.Farg
 		case other.Name == profile.Name:
 		case other.DeletionTimestamp != nil:
 			state = "DELETING"
-		case other.Status.ObservedGeneration == 0:
+		case other.Status.ObservedGeneration == 0 && !other.Failed():
 			state = "CREATING"
 		}
 		if state != "" {

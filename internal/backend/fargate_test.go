@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/kube/conditions"
 )
 
 func TestValidateFargateProfile(t *testing.T) {
@@ -47,13 +48,15 @@ func TestAlone(t *testing.T) {
 		}
 		return *p
 	}
-	one := profile("one", 0, false)
+	one, failed := profile("one", 0, false), profile("two", 0, false)
+	conditions.False(&failed, v1alpha1.FargateProfileSynced, v1alpha1.ReasonNotFound, "no zone")
 	for reason, test := range map[string]struct {
 		others []v1alpha1.FargateProfile
 		want   string
 	}{
 		"when there is no other, it may be":            {[]v1alpha1.FargateProfile{one}, ""},
 		"when the others are in force, it may be":      {[]v1alpha1.FargateProfile{one, profile("two", 1, false)}, ""},
+		"when another has failed, it may be":           {[]v1alpha1.FargateProfile{failed}, ""},
 		"when another is being made, it may not be":    {[]v1alpha1.FargateProfile{profile("two", 0, false)}, "two in status CREATING"},
 		"when another is being deleted, it may not be": {[]v1alpha1.FargateProfile{profile("two", 1, true)}, "two in status DELETING"},
 	} {

@@ -40,6 +40,8 @@ func profiles() []v1alpha1.FargateProfile {
 		profile("web", selector("web"), selector("team-?-*", "tier", "front", "a.b/c", "v1.*")),
 		profile("any", selector("either"), selector("keyed", "app.*/role", "*")),
 		profile("later", selector("either")),
+		// What kubectl may write, and must stay a text.
+		profile("odd", selector("other", `" in {} || true || "`, "x"), selector("other", `*" || true || k.matches("`, `'") || true || ("`)),
 	}
 }
 

@@ -1,8 +1,6 @@
 package convert
 
 import (
-	"slices"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,13 +17,12 @@ type FargateAsked struct {
 // FargateProfileStatus is where a profile stands in EKS's life cycle. One that was in force once stays ACTIVE, as its
 // waiters expect; what ails it later is in its health.
 func FargateProfileStatus(profile *v1alpha1.FargateProfile) types.FargateProfileStatus {
-	synced := conditions.Get(profile, v1alpha1.FargateProfileSynced)
 	switch {
 	case profile.DeletionTimestamp != nil:
 		return types.FargateProfileStatusDeleting
 	case profile.Status.ObservedGeneration > 0:
 		return types.FargateProfileStatusActive
-	case synced != nil && synced.Status != metav1.ConditionTrue && slices.Contains([]string{v1alpha1.ReasonFailed, v1alpha1.ReasonNotFound}, synced.Reason):
+	case profile.Failed():
 		return types.FargateProfileStatusCreateFailed
 	}
 	return types.FargateProfileStatusCreating
