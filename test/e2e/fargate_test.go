@@ -13,9 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
@@ -44,7 +46,7 @@ func (a awsClients) testFargate(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.kubectl(t, c, "create", "namespace", isolated)
-	w.kubectl(t, c, "-n", isolated, "create", "deployment", "twins", "--image="+w.image(t, "busybox"), "--replicas=2", "--", "sleep", "2147483647")
+	makeTwins(t, w, c)
 	create(t, c, pod("ordinary", w.image(t, "busybox"), forever()...))
 	awaitPods(t, c, "ordinary")
 	var nodes map[string]string
@@ -63,6 +65,19 @@ func (a awsClients) testFargate(t *testing.T, w *world) {
 	w.kubectl(t, c, "-n", isolated, "delete", "deployment", "twins")
 	eventually(t, "their machines to be gone", 2*time.Minute, func(ctx context.Context) error { return nothingOf(ctx, w, t, c) })
 	a.deleteFargate(t, w, c, which)
+}
+
+// makeTwins makes a Deployment of two pods that end at once when they are told to.
+func makeTwins(t *testing.T, w *world, c *cluster) {
+	t.Helper()
+	template := pod("twins", w.image(t, "busybox"), forever()...)
+	labels := map[string]string{"app": "twins"}
+	_, err := c.kube.AppsV1().Deployments(isolated).Create(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "twins"}, Spec: appsv1.DeploymentSpec{
+		Replicas: ptr.To[int32](2), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: template.Spec}}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // twins are the pods' nodes by pod, once both run.
@@ -150,7 +165,10 @@ func nothingOf(ctx context.Context, w *world, t *testing.T, c *cluster) error {
 
 // deleteFargate deletes the profile under a pod that runs by it.
 func (a awsClients) deleteFargate(t *testing.T, w *world, c *cluster, which *eks.DescribeFargateProfileInput) {
-	w.kubectl(t, c, "-n", isolated, "run", "last", "--image="+w.image(t, "busybox"), "--", "sleep", "2147483647")
+	last := pod("last", w.image(t, "busybox"), forever()...)
+	if _, err := c.kube.CoreV1().Pods(isolated).Create(t.Context(), last, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	_, err := a.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: which.ClusterName})
 	if inUse := new(types.ResourceInUseException); !errors.As(err, &inUse) {
 		t.Errorf("a cluster with a Fargate profile: %v", err)
