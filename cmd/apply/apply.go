@@ -29,8 +29,10 @@ func New() *cobra.Command {
 		Use:   "apply -f {FILE|FOLDER|-}",
 		Short: "Create or change clusters, node groups and machine classes from manifests",
 		Long: `Reads YAML or JSON manifests, of one or several documents, and applies them on the server's side. All
-of them are checked before the first is written; an unknown field is an error.`,
+of them are checked before the first is written; an unknown field is an error. eksctl's ClusterConfig
+(eksctl.io/v1alpha5) is taken, too: it becomes a cluster and its node groups.`,
 		Example: `  naru apply -f examples/cluster.yaml --wait
+  naru apply -f examples/eksctl.yaml --wait
   naru create cluster prod --dry-run -o yaml | naru apply -f -`,
 		Args: flags.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	serializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -31,7 +32,7 @@ type Document struct {
 // writable are the kinds that users write. The others are made by Naru itself.
 var writable = []string{"Cluster", "NodeGroup", "MachineClass"}
 
-// Read decodes a manifest: YAML or JSON, one or several documents, of kinds that users write.
+// Read decodes a manifest: YAML or JSON, one or several documents, of kinds that users write or eksctl's ClusterConfig.
 // Unknown and duplicate fields are refused. Errors: *InvalidError, whose field begins with the source.
 func Read(source string, content io.Reader) ([]Document, error) {
 	scheme := runtime.NewScheme()
@@ -53,12 +54,32 @@ func Read(source string, content io.Reader) ([]Document, error) {
 			n--
 			continue
 		}
-		document, err := read(strict, fmt.Sprintf("%s, document %d", source, n), text)
+		more, err := readAll(strict, fmt.Sprintf("%s, document %d", source, n), text)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, more...)
+	}
+}
+
+// readAll reads the objects of one document: one, or as many as there are in a file of eksctl's.
+func readAll(strict runtime.Decoder, source string, text []byte) ([]Document, error) {
+	var kind metav1.TypeMeta
+	texts := [][]byte{text}
+	if err := yaml.Unmarshal(text, &kind); err == nil && kind.APIVersion == eksctlVersion && kind.Kind == eksctlKind {
+		if texts, err = fromEksctl(source, text); err != nil {
+			return nil, err
+		}
+	}
+	documents := make([]Document, 0, len(texts))
+	for _, text := range texts {
+		document, err := read(strict, source, text)
 		if err != nil {
 			return nil, err
 		}
 		documents = append(documents, document)
 	}
+	return documents, nil
 }
 
 func blank(text []byte) bool {
@@ -94,7 +115,7 @@ func known(source string, object *unstructured.Unstructured) error {
 	group := v1alpha1.GroupVersion.String()
 	switch {
 	case object.GetAPIVersion() != group:
-		return invalidf(source, "apiVersion is %q: naru applies %s of %s; for anything else use kubectl", object.GetAPIVersion(), strings.Join(writable, ", "), group)
+		return invalidf(source, "apiVersion is %q: naru applies %s of %s, and eksctl's %s; for anything else use kubectl", object.GetAPIVersion(), strings.Join(writable, ", "), group, eksctlKind)
 	case !slices.Contains(writable, object.GetKind()):
 		return invalidf(source, "kind is %q: users write %s", object.GetKind(), strings.Join(writable, ", "))
 	case object.GetName() == "":
