@@ -64,6 +64,11 @@ type ClusterSpec struct {
 	// deletionProtection refuses a deletion until it is false again.
 	// +optional
 	DeletionProtection bool `json:"deletionProtection,omitempty"`
+
+	// identityProvider lets in who has a token of an OpenID Connect provider, besides IAM's users and roles. API servers load a
+	// change without a restart.
+	// +optional
+	IdentityProvider *IdentityProvider `json:"identityProvider,omitempty"`
 }
 
 // ControlPlaneSpec sizes a control plane.
@@ -153,6 +158,10 @@ type ClusterStatus struct {
 	// issuer is who the cluster's service account tokens are from.
 	// +optional
 	Issuer ClusterIssuer `json:"issuer,omitzero"`
+
+	// identityProvider is how far API servers have loaded spec.identityProvider.
+	// +optional
+	IdentityProvider ClusterIdentityProvider `json:"identityProvider,omitzero"`
 
 	// version is the Kubernetes version that the API answered with last, as "v1.37.1".
 	// +optional

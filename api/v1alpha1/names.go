@@ -30,6 +30,11 @@ const (
 	AnnotationToken = "naru.dev/client-request-token"
 	// AnnotationUpdates on a Cluster or a NodeGroup holds its last changes, as updates of the EKS API.
 	AnnotationUpdates = "naru.dev/eks-updates"
+	// AnnotationIdentityProvider on a Cluster holds what the EKS API knows of its identity provider that is no setting of it.
+	AnnotationIdentityProvider = "naru.dev/eks-identity-provider"
+	// AnnotationAuthentication on an API server's pod is a hash of who may say who a user is. It is there so that the kubelet looks
+	// at the pod at once, and at the files that it mounts.
+	AnnotationAuthentication = "naru.dev/authentication"
 	// AnnotationAddons on a Cluster holds which of its components are add-ons of the EKS API.
 	AnnotationAddons = "naru.dev/eks-addons"
 	// Finalizer keeps an object until what it stands for is gone.

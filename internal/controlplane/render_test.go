@@ -12,6 +12,7 @@ import (
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/controlplane/addons"
 	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/authentication"
 	"naru.dev/naru/internal/controlplane/component"
 	"naru.dev/naru/internal/controlplane/controllermanager"
 	"naru.dev/naru/internal/controlplane/etcd"
@@ -31,7 +32,8 @@ func scope(replicas int32) component.Scope {
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", FrontAddress: "100.65.1.2", Port: 6443,
 		HostingPods: "100.64.0.0/16", HostingServices: "100.65.0.0/16", HostingDNS: "100.65.0.10", Registry: "100.65.0.20",
 		Authenticator: "100.65.0.21", AuthenticatorCA: "authority\n",
-		PodRoles: "100.65.0.22", Issuer: "https://127.0.0.1:6441/id/0123456789ABCDEF0123456789ABCDEF",
+		Authentication: "apiVersion: apiserver.config.k8s.io/v1\n",
+		PodRoles:       "100.65.0.22", Issuer: "https://127.0.0.1:6441/id/0123456789ABCDEF0123456789ABCDEF",
 		Images: map[string]string{}, Hashes: map[string]string{},
 	}
 	for _, image := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "haproxy", "naru", "coredns",
@@ -47,7 +49,8 @@ func scope(replicas int32) component.Scope {
 
 func components() map[string]component.Component {
 	return map[string]component.Component{
-		"apiserver": apiserver.New(), "controllermanager": controllermanager.New(), "endpoint": endpoint.New(), "etcd": etcd.New(),
+		"authentication": authentication.New(),
+		"apiserver":      apiserver.New(), "controllermanager": controllermanager.New(), "endpoint": endpoint.New(), "etcd": etcd.New(),
 		"front": front.New(), "isolation": isolation.New(), "karpenter": karpenter.New(), "scheduler": scheduler.New(),
 	}
 }

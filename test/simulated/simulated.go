@@ -197,6 +197,7 @@ func (w *World) get(ctx context.Context, store client.WithWatch, key client.Obje
 
 func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1alpha1.Cluster) error {
 	cluster.Status.ObservedGeneration = cluster.Generation
+	cluster.Status.IdentityProvider = v1alpha1.ClusterIdentityProvider{ObservedGeneration: cluster.Generation, Provider: cluster.Spec.IdentityProvider.DeepCopy()}
 	cluster.Status.Version = "v" + cluster.Spec.Version + ".1"
 	cluster.Status.Endpoint = v1alpha1.ClusterEndpoint{Port: 6500, Address: "10.0.0.1", CertificateAuthority: w.authority}
 	for _, part := range []string{v1alpha1.ClusterEndpointReady, v1alpha1.ClusterRevisionReady, v1alpha1.ClusterPKIReady, v1alpha1.ClusterEtcdReady,

@@ -24,6 +24,8 @@ type scope struct {
 	etcdAnswers bool
 	// serverRuns says that the process of an API server runs.
 	serverRuns bool
+	// providerProblem is why the cluster's identity provider can't be loaded.
+	providerProblem string
 	// serversSeen says that missing is complete as far as servers are concerned.
 	serversSeen bool
 	// answering says that the API answered through the front in this pass.

@@ -30,6 +30,9 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	}
 	s.apiServers = servers.Ready
 	s.render.APIServers = apiServers(servers, s.render.Replicas)
+	if err := c.authentication(ctx, s); err != nil {
+		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+	}
 	changed := false
 	for _, part := range []component.Component{isolation.New(), apiserver.New(), front.New()} {
 		asWanted, err := c.keep(ctx, s, part)

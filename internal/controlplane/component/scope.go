@@ -48,6 +48,8 @@ type Scope struct {
 	// Authenticator is the address of the webhooks that API servers ask, AuthenticatorCA the PEM of who signed its certificate.
 	Authenticator   string
 	AuthenticatorCA string
+	// Authentication is the API servers' AuthenticationConfiguration.
+	Authentication string
 	// PodRoles is the address of naru server for nodes, in the hosting cluster.
 	PodRoles string
 	// Issuer is the URL that service account tokens are from; empty: the API server's name in the cluster.
@@ -97,6 +99,9 @@ func (s Scope) EtcdURLs() string {
 	}
 	return strings.Join(urls, ",")
 }
+
+// ClusterIssuer is who service account tokens are from where a cluster has no issuer of its own, or were before it had one.
+const ClusterIssuer = "https://kubernetes.default.svc.cluster.local"
 
 // EtcdMemberHost is the name of a member.
 func EtcdMemberHost(namespace string, ordinal int) string {

@@ -29,7 +29,7 @@ func ClusterStatus(cluster *v1alpha1.Cluster) types.ClusterStatus {
 		return types.ClusterStatusDeleting
 	case cluster.Status.ObservedGeneration == 0:
 		return types.ClusterStatusCreating
-	case Running(cluster, cluster.Status.ObservedGeneration):
+	case Running(cluster, cluster.Status.ObservedGeneration) != nil:
 		return types.ClusterStatusUpdating
 	}
 	return types.ClusterStatusActive

@@ -30,7 +30,7 @@ func NodegroupStatus(group *v1alpha1.NodeGroup, cluster *v1alpha1.Cluster) types
 		return types.NodegroupStatusCreating
 	case stuck:
 		return types.NodegroupStatusDegraded
-	case Running(group, group.Status.ObservedGeneration):
+	case Running(group, group.Status.ObservedGeneration) != nil:
 		return types.NodegroupStatusUpdating
 	}
 	return types.NodegroupStatusActive

@@ -24,7 +24,6 @@ func nothing(_ subject, why string) error {
 const (
 	noCapability  = "there are no capabilities (ACK, KRO, ARGOCD) yet: install what is needed into the cluster"
 	noRotation    = "certificate authorities can't be rotated yet: the cluster has the one it was made with"
-	noProvider    = "API servers can't be given an OIDC provider yet: use naru kubeconfig"
 	noConnected   = "there is no agent yet that connects clusters which are not Naru's"
 	noSubscribing = "EKS Anywhere is not sold by Naru, and Naru needs no subscription"
 	always        = "; the list is always empty"
@@ -39,17 +38,11 @@ func absent() map[string]operation {
 		"ListCapabilities": reduced(noCapability+always, func(h *Handlers, ctx context.Context, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
 			return &eks.ListCapabilitiesOutput{Capabilities: []types.CapabilitySummary{}}, h.known(ctx, in.ClusterName)
 		}),
-		"CreateCertificateAuthority":         refused(noRotation, notPossible),
-		"ActivateCertificateAuthority":       refused(noRotation, notPossible),
-		"DeleteCertificateAuthority":         refused(noRotation, notPossible),
-		"AssociateIdentityProviderConfig":    refused(noProvider, notPossible),
-		"DisassociateIdentityProviderConfig": refused(noProvider, nothing),
-		"DescribeIdentityProviderConfig":     refused(noProvider, nothing),
-		"ListIdentityProviderConfigs": reduced(noProvider+always, func(h *Handlers, ctx context.Context, in *eks.ListIdentityProviderConfigsInput) (*eks.ListIdentityProviderConfigsOutput, error) {
-			return &eks.ListIdentityProviderConfigsOutput{IdentityProviderConfigs: []types.IdentityProviderConfig{}}, h.known(ctx, in.ClusterName)
-		}),
-		"RegisterCluster":   refused(noConnected, notPossible),
-		"DeregisterCluster": refused(noConnected, nothing),
+		"CreateCertificateAuthority":   refused(noRotation, notPossible),
+		"ActivateCertificateAuthority": refused(noRotation, notPossible),
+		"DeleteCertificateAuthority":   refused(noRotation, notPossible),
+		"RegisterCluster":              refused(noConnected, notPossible),
+		"DeregisterCluster":            refused(noConnected, nothing),
 		"CreateEksAnywhereSubscription": refused(noSubscribing, func(_ subject, why string) error {
 			return &types.InvalidParameterException{Message: aws.String(why)}
 		}),

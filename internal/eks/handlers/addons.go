@@ -174,7 +174,7 @@ func (h *Handlers) updateAddon(ctx context.Context, in *eks.UpdateAddonInput) (*
 	if err != nil {
 		return nil, subject{cluster: about.cluster}.exception(err)
 	}
-	return &eks.UpdateAddonOutput{Update: update.Shape(update.Generation)}, nil
+	return &eks.UpdateAddonOutput{Update: update.Shape(convert.Observed{Ready: update.Generation})}, nil
 }
 
 // addonUpdates is an object that remembers the updates of an add-on, as clusters and node groups do

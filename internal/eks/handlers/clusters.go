@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/backend"
@@ -179,8 +178,8 @@ func (h *Handlers) deleteCluster(ctx context.Context, in *eks.DeleteClusterInput
 	} else if len(profiles) > 0 {
 		return nil, about.inUse("Cluster has Fargate profiles attached: %s", profiles[0].Name)
 	}
-	if id := running(cluster, cluster.Status.ObservedGeneration); id != "" {
-		return nil, about.inUse("Cannot DeleteCluster because cluster %s currently has update %s in progress", *in.Name, id)
+	if update := convert.Running(cluster, cluster.Status.ObservedGeneration); update != nil {
+		return nil, about.inUse("Cannot DeleteCluster because cluster %s currently has update %s in progress", *in.Name, update.ID)
 	}
 	if err := h.Backend.DeleteCluster(ctx, *in.Name); err != nil {
 		return nil, about.exception(err)
@@ -194,16 +193,6 @@ func (h *Handlers) deleteCluster(ctx context.Context, in *eks.DeleteClusterInput
 	}
 	last := &types.Cluster{Name: in.Name, Arn: aws.String(h.Site.ClusterARN(*in.Name)), Status: types.ClusterStatusDeleting, CreatedAt: aws.Time(h.Now())}
 	return &eks.DeleteClusterOutput{Cluster: last}, nil
-}
-
-// running is the id of a change that is not done; empty where there is none.
-func running(o metav1.Object, ready int64) string {
-	for _, update := range convert.Updates(o) {
-		if update.Generation > ready {
-			return update.ID
-		}
-	}
-	return ""
 }
 
 func (h *Handlers) describeClusterVersions(ctx context.Context, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {

@@ -49,7 +49,7 @@ func (h *Handlers) updateClusterConfig(ctx context.Context, in *eks.UpdateCluste
 	if err != nil {
 		return nil, about.exception(err)
 	}
-	return &eks.UpdateClusterConfigOutput{Update: update.Shape(cluster.Status.ObservedGeneration)}, nil
+	return &eks.UpdateClusterConfigOutput{Update: update.Shape(convert.ObservedCluster(cluster))}, nil
 }
 
 // changeCluster makes one change of a cluster, and remembers it. A change that was made already by a request with
@@ -82,8 +82,8 @@ func (s subject) changeCluster(cluster *v1alpha1.Cluster, kind kindOfUpdate, upd
 }
 
 func (s subject) updatable(cluster *v1alpha1.Cluster, kind types.UpdateType) error {
-	if id := running(cluster, cluster.Status.ObservedGeneration); id != "" {
-		return s.inUse("Cannot %s because cluster %s currently has update %s in progress", kind, cluster.Name, id)
+	if update := convert.Running(cluster, cluster.Status.ObservedGeneration); update != nil {
+		return s.inUse("Cannot %s because cluster %s currently has update %s in progress", kind, cluster.Name, update.ID)
 	}
 	if status := convert.ClusterStatus(cluster); status != types.ClusterStatusActive {
 		return s.inUse("Cannot %s because cluster %s is %s: its creation is in progress", kind, cluster.Name, status)

@@ -166,8 +166,8 @@ func (s subject) changeNodegroup(group *v1alpha1.NodeGroup, in *eks.UpdateNodegr
 	if done, err := s.remembered(group, update); done || err != nil {
 		return err
 	}
-	if id := running(group, group.Status.ObservedGeneration); id != "" {
-		return s.inUse("Nodegroup %s currently has update %s in progress", group.Name, id)
+	if update := convert.Running(group, group.Status.ObservedGeneration); update != nil {
+		return s.inUse("Nodegroup %s currently has update %s in progress", group.Name, update.ID)
 	}
 	before := group.DeepCopy()
 	asked := convert.Note[convert.NodegroupAsked](group, v1alpha1.AnnotationAsked)

@@ -146,7 +146,7 @@ func (h *Handlers) updateNodegroupConfig(ctx context.Context, in *eks.UpdateNode
 	if err != nil {
 		return nil, about.exception(err)
 	}
-	return &eks.UpdateNodegroupConfigOutput{Update: update.Shape(group.Status.ObservedGeneration)}, nil
+	return &eks.UpdateNodegroupConfigOutput{Update: update.Shape(convert.Observed{Ready: group.Status.ObservedGeneration})}, nil
 }
 
 func (h *Handlers) updateNodegroupVersion(ctx context.Context, in *eks.UpdateNodegroupVersionInput) (*eks.UpdateNodegroupVersionOutput, error) {
@@ -174,5 +174,5 @@ func (h *Handlers) updateNodegroupVersion(ctx context.Context, in *eks.UpdateNod
 	if err != nil {
 		return nil, about.exception(err)
 	}
-	return &eks.UpdateNodegroupVersionOutput{Update: update.Shape(group.Status.ObservedGeneration)}, nil
+	return &eks.UpdateNodegroupVersionOutput{Update: update.Shape(convert.Observed{Ready: group.Status.ObservedGeneration})}, nil
 }

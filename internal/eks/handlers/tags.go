@@ -82,6 +82,8 @@ func (h *Handlers) named(ctx context.Context, arn string) (convert.Resource, met
 		object, err = h.Backend.PodIdentityAssociation(ctx, r.Cluster, r.Parts[0])
 	case r.Kind == "access-entry" && len(r.Parts) == 4:
 		object, err = h.entryByUID(ctx, r.Cluster, r.Parts[3])
+	case r.Kind == "identityproviderconfig" && len(r.Parts) == 3:
+		object, err = h.taggedProvider(ctx, arn, r)
 	default:
 		return r, nil, &types.BadRequestException{Message: aws.String("Invalid ARN: there are no tags on " + arn)}
 	}
@@ -102,6 +104,20 @@ func (h *Handlers) entryByUID(ctx context.Context, cluster, uid string) (*v1alph
 		}
 	}
 	return nil, &backend.NotFoundError{Kind: "access entry", Name: uid}
+}
+
+// taggedProvider holds the tags of an identity provider config, as the other kinds hold theirs.
+func (h *Handlers) taggedProvider(ctx context.Context, arn string, r convert.Resource) (metav1.Object, error) {
+	cluster, err := h.Backend.Cluster(ctx, r.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	has := h.Site.IdentityProvider(cluster)
+	if has == nil || *has.IdentityProviderConfigArn != arn {
+		return nil, &backend.NotFoundError{Kind: "identity provider config", Name: r.Parts[1]}
+	}
+	holder := &metav1.ObjectMeta{Name: *has.IdentityProviderConfigName}
+	return holder, convert.SetTags(holder, has.Tags)
 }
 
 func (h *Handlers) listTags(ctx context.Context, in *eks.ListTagsForResourceInput) (*eks.ListTagsForResourceOutput, error) {
@@ -170,6 +186,13 @@ func (h *Handlers) retag(ctx context.Context, arn string, change func(map[string
 		_, err = h.Backend.TagFargateProfile(ctx, r.Cluster, o.Name, func(p *v1alpha1.FargateProfile) error { return set(p) })
 	case *v1alpha1.PodIdentityAssociation:
 		_, err = h.Backend.ChangePodIdentityAssociation(ctx, r.Cluster, o.Name, func(a *v1alpha1.PodIdentityAssociation) error { return set(a) })
+	case *metav1.ObjectMeta:
+		if err = set(o); err == nil {
+			_, err = h.Backend.ChangeCluster(ctx, r.Cluster, func(c *v1alpha1.Cluster) error {
+				note := convert.IdentityProviderNote{ID: string(convert.IdentityProviderID(c)), Tags: convert.Tags(o)}
+				return convert.SetNote(c, v1alpha1.AnnotationIdentityProvider, note)
+			})
+		}
 	case *v1alpha1.AccessEntry:
 		_, err = h.Backend.ChangeAccessEntry(ctx, r.Cluster, o.Spec.PrincipalARN, func(e *v1alpha1.AccessEntry) error { return set(e) })
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,6 +74,9 @@ func (h *Handlers) resource(ctx context.Context, labels map[string]string, membe
 	if name, ok := members["name"].(string); ok && cluster == "" {
 		cluster = name
 	}
+	if named, ok := members["identityProviderConfig"].(map[string]any); ok {
+		return h.providerResource(ctx, cluster, texts(named["name"]))
+	}
 	part := labels["nodegroupName"] + labels["principalArn"] + labels["associationId"] + labels["addonName"] + labels["fargateProfileName"]
 	switch {
 	case labels["resourceArn"] != "":
@@ -102,6 +106,19 @@ func (h *Handlers) resource(ctx context.Context, labels map[string]string, membe
 	}
 	addon, _ := convert.FindAddon(object, part)
 	return h.Site.AddonARN(cluster, part, anyUID), addon.Tags, nil
+}
+
+// providerResource is resource for an identity provider config, whose name no label tells.
+func (h *Handlers) providerResource(ctx context.Context, cluster string, names []string) (string, map[string]string, error) {
+	name := strings.Join(names, "")
+	object, err := h.Backend.Cluster(ctx, cluster)
+	if err != nil {
+		return found(h.Site.IdentityProviderARN(cluster, name, anyUID), object, err)
+	}
+	if has := h.Site.IdentityProvider(object); has != nil && *has.IdentityProviderConfigName == name {
+		return *has.IdentityProviderConfigArn, has.Tags, nil
+	}
+	return h.Site.IdentityProviderARN(cluster, name, anyUID), nil, nil
 }
 
 // anyUID stands in an ARN for the id of what does not exist. Policies that name one end in * as well.

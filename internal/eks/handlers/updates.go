@@ -24,31 +24,31 @@ func updates() map[string]operation {
 	}
 }
 
-// updated is the object whose updates are asked for, and the newest generation that it was ready for.
-func (h *Handlers) updated(ctx context.Context, cluster string, nodegroup, addon, capability *string) (metav1.Object, int64, error) {
+// updated is the object whose updates are asked for, and how far they are.
+func (h *Handlers) updated(ctx context.Context, cluster string, nodegroup, addon, capability *string) (metav1.Object, convert.Observed, error) {
 	about := subject{cluster: cluster, nodegroup: aws.ToString(nodegroup), addon: aws.ToString(addon)}
 	if capability != nil {
-		return nil, 0, &types.ResourceNotFoundException{Message: aws.String("No capability found for name: " + *capability + "."), ClusterName: &cluster}
+		return nil, convert.Observed{}, &types.ResourceNotFoundException{Message: aws.String("No capability found for name: " + *capability + "."), ClusterName: &cluster}
 	}
 	found, err := h.Backend.Cluster(ctx, cluster)
 	if err != nil {
-		return nil, 0, subject{cluster: cluster}.exception(err)
+		return nil, convert.Observed{}, subject{cluster: cluster}.exception(err)
 	}
 	if about.addon != "" {
-		return addonUpdates(found, about.addon), found.Status.ObservedGeneration, nil
+		return addonUpdates(found, about.addon), convert.ObservedCluster(found), nil
 	}
 	if about.nodegroup == "" {
-		return found, found.Status.ObservedGeneration, nil
+		return found, convert.ObservedCluster(found), nil
 	}
 	group, err := h.Backend.NodeGroup(ctx, cluster, about.nodegroup)
 	if err != nil {
-		return nil, 0, about.exception(err)
+		return nil, convert.Observed{}, about.exception(err)
 	}
-	return group, group.Status.ObservedGeneration, nil
+	return group, convert.Observed{Ready: group.Status.ObservedGeneration}, nil
 }
 
 func (h *Handlers) describeUpdate(ctx context.Context, in *eks.DescribeUpdateInput) (*eks.DescribeUpdateOutput, error) {
-	object, ready, err := h.updated(ctx, *in.Name, in.NodegroupName, in.AddonName, in.CapabilityName)
+	object, seen, err := h.updated(ctx, *in.Name, in.NodegroupName, in.AddonName, in.CapabilityName)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (h *Handlers) describeUpdate(ctx context.Context, in *eks.DescribeUpdateInp
 	if !ok {
 		return nil, &types.ResourceNotFoundException{Message: aws.String("No update found for ID: " + *in.UpdateId), ClusterName: in.Name, NodegroupName: in.NodegroupName}
 	}
-	return &eks.DescribeUpdateOutput{Update: update.Shape(ready)}, nil
+	return &eks.DescribeUpdateOutput{Update: update.Shape(seen)}, nil
 }
 
 func (h *Handlers) listUpdates(ctx context.Context, in *eks.ListUpdatesInput) (*eks.ListUpdatesOutput, error) {
