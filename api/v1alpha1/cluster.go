@@ -61,6 +61,10 @@ type ClusterSpec struct {
 	// +optional
 	Networking NetworkingSpec `json:"networking,omitzero"`
 
+	// endpointAccess says from where users reach the API. Nodes, their pods and Naru itself always do, inside the hosting cluster.
+	// +optional
+	EndpointAccess EndpointAccess `json:"endpointAccess,omitzero"`
+
 	// deletionProtection refuses a deletion until it is false again.
 	// +optional
 	DeletionProtection bool `json:"deletionProtection,omitempty"`
@@ -69,6 +73,26 @@ type ClusterSpec struct {
 	// change without a restart.
 	// +optional
 	IdentityProvider *IdentityProvider `json:"identityProvider,omitempty"`
+}
+
+// Values of EndpointAccess.Public.
+const (
+	EndpointOpen   = "Open"
+	EndpointClosed = "Closed"
+)
+
+// EndpointAccess says from where users reach a cluster's API. A change ends the connections of those who may no longer.
+type EndpointAccess struct {
+	// public is Closed where no user is to reach the API from outside of the hosting cluster; absent: Open.
+	// +kubebuilder:validation:Enum=Open;Closed
+	// +optional
+	Public string `json:"public,omitempty"`
+	// publicCIDRs are the IPv4 ranges that users may come from, as 10.0.0.0/8; absent: all.
+	// +kubebuilder:validation:MaxItems=40
+	// +kubebuilder:validation:items:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r) && cidr(r).ip().family() == 4)",message="publicCIDRs must be IPv4 ranges, as 10.0.0.0/8"
+	// +optional
+	PublicCIDRs []string `json:"publicCIDRs,omitempty"`
 }
 
 // ControlPlaneSpec sizes a control plane.

@@ -17,6 +17,11 @@ const (
 	// AnnotationPublishPort on a Service asks `naru daemon` to publish its first port on
 	// 127.0.0.1 at this port.
 	AnnotationPublishPort = "naru.dev/publish-port"
+	// AnnotationPublishFrom on such a Service says from where: ranges with commas between them, or PublishFromNowhere; absent:
+	// everywhere. AnnotationPublishedFrom is the answer of who publishes it: the value that is in force.
+	AnnotationPublishFrom   = "naru.dev/publish-from"
+	AnnotationPublishedFrom = "naru.dev/published-from"
+	PublishFromNowhere      = "none"
 	// AnnotationRenewCertificates on a Cluster is a time, as 2026-11-24T12:00:00Z: all certificates and kubeconfigs that
 	// were made before are made anew then, the authorities excepted. Without it they are renewed when two thirds of
 	// their life are over.

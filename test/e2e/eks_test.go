@@ -128,6 +128,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when pods are given roles, each gets its own and no other", func(t *testing.T) { a.testPodRoles(t, w) })
 	t.Run("when a Fargate profile chooses pods, each runs on a machine of its own", func(t *testing.T) { a.testFargate(t, w) })
 	t.Run("when an identity provider is associated, its users enter until it is disassociated", func(t *testing.T) { testOIDC(t, w, a) })
+	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
 	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
 		a.delete(t, which)

@@ -137,6 +137,8 @@ func TestController(t *testing.T) {
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
 	t.Run("when the authenticator's authority is another, API servers get certificates of it", func(t *testing.T) { testFollowsAuthority(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
+	t.Run("when users may come from elsewhere, it is said once who publishes the front says so", func(t *testing.T) { testLimitsEndpoint(t, c) })
+	t.Run("when there is an identity provider, API servers are given it", func(t *testing.T) { testWritesProvider(t, c) })
 	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
 	t.Run("when there were many revisions, the active one and the last ten are kept", func(t *testing.T) { testPrunesRevisions(t, c) })
 	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })

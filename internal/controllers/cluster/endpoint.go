@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,9 +39,44 @@ func (c *Controller) endpoint(ctx context.Context, s *scope) (next, error) {
 	if err := c.readAddress(ctx, s); err != nil {
 		return fail(s, v1alpha1.ClusterEndpointReady, err)
 	}
+	open, err := c.openAsWanted(ctx, s)
+	if err != nil {
+		return fail(s, v1alpha1.ClusterEndpointReady, err)
+	}
+	if !open {
+		conditions.False(s.cluster, v1alpha1.ClusterEndpointReady, v1alpha1.ReasonProgressing, "from where users reach the API is about to change")
+		return next{after: askAgain}, nil
+	}
 	conditions.True(s.cluster, v1alpha1.ClusterEndpointReady, v1alpha1.ReasonReady,
 		"the API is at https://127.0.0.1:"+strconv.Itoa(int(s.render.Port)))
 	return next{}, nil
+}
+
+// publishFrom is from where users reach the API. Nodes and Naru are not asked: they reach the front inside.
+func publishFrom(access v1alpha1.EndpointAccess) string {
+	if access.Public == v1alpha1.EndpointClosed {
+		return v1alpha1.PublishFromNowhere
+	}
+	return strings.Join(access.PublicCIDRs, ",")
+}
+
+// openAsWanted tells whether who publishes the front has said that it lets in those who are to come, and no others. One that nobody
+// ever limited has said nothing.
+func (c *Controller) openAsWanted(ctx context.Context, s *scope) (bool, error) {
+	service := &corev1.Service{}
+	key := client.ObjectKey{Namespace: s.render.Namespace, Name: endpoint.Name}
+	if err := c.client.Get(ctx, key, service); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading who reaches the front: %w", err)
+	}
+	if _, limited := service.Annotations[v1alpha1.AnnotationPublishedFrom]; s.render.PublishFrom == "" && !limited {
+		return true, nil
+	}
+	// The cache may not have seen what this pass wrote.
+	if err := c.live.Get(ctx, key, service); err != nil {
+		return false, fmt.Errorf("reading who reaches the front: %w", err)
+	}
+	return service.Annotations[v1alpha1.AnnotationPublishFrom] == s.render.PublishFrom &&
+		service.Annotations[v1alpha1.AnnotationPublishedFrom] == s.render.PublishFrom, nil
 }
 
 func namespaceOf(s *scope) (*unstructured.Unstructured, error) {

@@ -41,6 +41,7 @@ func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
 			Replicas: cluster.Spec.ControlPlane.Replicas, APIServer: cluster.Spec.ControlPlane.APIServer,
 			ControllerManager: cluster.Spec.ControlPlane.ControllerManager,
 			PodCIDR:           cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
+			PublishFrom: publishFrom(cluster.Spec.EndpointAccess),
 			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
 			HostingDNS: settings.HostingDNS, Registry: settings.Registry, Authenticator: settings.Authenticator,
 			PodRoles: settings.PodRoles,

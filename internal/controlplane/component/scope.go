@@ -39,6 +39,8 @@ type Scope struct {
 	// FrontAddress is the front's address in the hosting cluster, Port where it is published on 127.0.0.1.
 	FrontAddress string
 	Port         int32
+	// PublishFrom is from where the front is reached there, as AnnotationPublishFrom has it; empty: everywhere.
+	PublishFrom string
 	// HostingServices is the hosting cluster's service range, HostingPods its pod range.
 	HostingServices string
 	HostingPods     string

@@ -15,7 +15,7 @@ import (
 	"naru.dev/naru/internal/kube/conditions"
 )
 
-// anywhere is the only range that a cluster's endpoint can be reached from.
+// anywhere is the range that a cluster's endpoint is reached from where none is named.
 const anywhere = "0.0.0.0/0"
 
 // ClusterStatus is where a cluster stands in EKS's life cycle. The order matters: waiters and Terraform take an early
@@ -150,7 +150,31 @@ func (s Site) network(cluster *v1alpha1.Cluster, asked ClusterAsked) *types.VpcC
 	return &types.VpcConfigResponse{
 		SubnetIds: list(asked.SubnetIDs), SecurityGroupIds: list(asked.SecurityGroupIDs),
 		ClusterSecurityGroupId: aws.String(SecurityGroup(cluster.UID)), VpcId: aws.String(s.VPC()),
-		EndpointPublicAccess: true, EndpointPrivateAccess: asked.PrivateAccess, PublicAccessCidrs: []string{anywhere},
+		EndpointPublicAccess: cluster.Spec.EndpointAccess.Public != v1alpha1.EndpointClosed, EndpointPrivateAccess: asked.PrivateAccess,
+		PublicAccessCidrs: publicCIDRs(cluster.Spec.EndpointAccess),
+	}
+}
+
+func publicCIDRs(access v1alpha1.EndpointAccess) []string {
+	if len(access.PublicCIDRs) == 0 {
+		return []string{anywhere}
+	}
+	return list(access.PublicCIDRs)
+}
+
+// ChangeEndpointAccess sets what a request asks of the way to the API, and leaves the rest.
+func ChangeEndpointAccess(access *v1alpha1.EndpointAccess, in *types.VpcConfigRequest) {
+	if in.EndpointPublicAccess != nil {
+		access.Public = v1alpha1.EndpointClosed
+		if *in.EndpointPublicAccess {
+			access.Public = ""
+		}
+	}
+	switch {
+	case slices.Equal(in.PublicAccessCidrs, []string{anywhere}):
+		access.PublicCIDRs = nil
+	case len(in.PublicAccessCidrs) > 0:
+		access.PublicCIDRs = in.PublicAccessCidrs
 	}
 }
 

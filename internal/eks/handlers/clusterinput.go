@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +20,10 @@ import (
 // replicasTag is the tag that sizes a control plane, for which EKS has no member.
 const replicasTag = "naru.dev/control-plane-replicas"
 
+// maxCIDRs is how many ranges EKS takes: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+const maxCIDRs = 40
+
 const (
-	anywhere  = "0.0.0.0/0"
 	noAuto    = "Naru has no Auto Mode: leave it out, or set it to false"
 	noSetting = "this Naru does not change the scheduler's scoring yet: leave it out"
 )
@@ -57,13 +60,13 @@ func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluste
 	if len(in.ResourcesVpcConfig.SubnetIds) == 0 {
 		return nil, about.invalid("resourcesVpcConfig.subnetIds: at least one is needed; DescribeSubnets of EC2 lists those of this Naru")
 	}
-	if err := about.network(in.ResourcesVpcConfig, &asked); err != nil {
+	cluster := backend.NewCluster(*in.Name, aws.ToString(in.Version), 0, v1alpha1.NetworkingSpec{})
+	if err := about.network(in.ResourcesVpcConfig, cluster, &asked); err != nil {
 		return nil, err
 	}
 	if err := about.logs(in.Logging, &asked); err != nil {
 		return nil, err
 	}
-	cluster := backend.NewCluster(*in.Name, aws.ToString(in.Version), 0, v1alpha1.NetworkingSpec{})
 	if in.KubernetesNetworkConfig != nil {
 		cluster.Spec.Networking.ServiceCIDR = aws.ToString(in.KubernetesNetworkConfig.ServiceIpv4Cidr)
 	}
@@ -99,11 +102,8 @@ func standard(config *types.ControlPlaneScalingConfig) bool {
 }
 
 // network checks what is said of a cluster's network, and keeps it.
-func (s subject) network(in *types.VpcConfigRequest, asked *convert.ClusterAsked) error {
-	limited := len(in.PublicAccessCidrs) > 0 && !slices.Equal(in.PublicAccessCidrs, []string{anywhere})
+func (s subject) network(in *types.VpcConfigRequest, cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) error {
 	err := s.refuse([]forbidden{
-		{in.EndpointPublicAccess != nil && !*in.EndpointPublicAccess, "resourcesVpcConfig.endpointPublicAccess", "the endpoint can't be closed yet; it is on 127.0.0.1 only"},
-		{limited, "resourcesVpcConfig.publicAccessCidrs", "access can't be limited to ranges yet; the endpoint is on 127.0.0.1 only"},
 		{in.ControlPlaneEgressMode != "" && in.ControlPlaneEgressMode != types.ControlPlaneEgressModeTypeAwsManaged, "resourcesVpcConfig.controlPlaneEgressMode", "there is only AWS_MANAGED"},
 	})
 	if err != nil {
@@ -127,6 +127,26 @@ func (s subject) network(in *types.VpcConfigRequest, asked *convert.ClusterAsked
 	}
 	if in.EndpointPrivateAccess != nil {
 		asked.PrivateAccess = *in.EndpointPrivateAccess
+	}
+	if err := s.ranges(in.PublicAccessCidrs); err != nil {
+		return err
+	}
+	convert.ChangeEndpointAccess(&cluster.Spec.EndpointAccess, in)
+	if cluster.Spec.EndpointAccess.Public == v1alpha1.EndpointClosed && !asked.PrivateAccess {
+		return s.invalid("Private and public endpoint access cannot both be false")
+	}
+	return nil
+}
+
+// ranges checks from where users are to reach the API.
+func (s subject) ranges(cidrs []string) error {
+	if len(cidrs) > maxCIDRs {
+		return s.invalid("resourcesVpcConfig.publicAccessCidrs: there are %d, at most %d can be", len(cidrs), maxCIDRs)
+	}
+	for _, cidr := range cidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err != nil || !prefix.Addr().Is4() {
+			return s.invalid("resourcesVpcConfig.publicAccessCidrs: %q is not a valid IPv4 range, as 10.0.0.0/8", cidr)
+		}
 	}
 	return nil
 }

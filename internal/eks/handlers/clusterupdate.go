@@ -111,8 +111,8 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 	vpc := in.ResourcesVpcConfig
 	moves := vpc != nil && (len(vpc.SubnetIds) > 0 || vpc.SecurityGroupIds != nil)
 	access := vpc != nil && (vpc.EndpointPrivateAccess != nil || vpc.EndpointPublicAccess != nil || len(vpc.PublicAccessCidrs) > 0 || vpc.ControlPlaneEgressMode != "")
-	changeVPC := func(_ *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
-		return vpcParams(vpc), s.network(vpc, asked)
+	changeVPC := func(cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
+		return vpcParams(vpc), s.network(vpc, cluster, asked)
 	}
 	return []kindOfUpdate{
 		{moves, types.UpdateTypeVpcConfigUpdate, changeVPC},

@@ -108,7 +108,10 @@ func TestInput(t *testing.T) {
 		{"when a name breaks the rules, those are told", func(in *eks.CreateClusterInput) { in.Name = aws.String("My_Cluster") }, "lower-case"},
 		{"when a version is not here, those that are are told", func(in *eks.CreateClusterInput) { in.Version = aws.String("1.20") }, "1.37"},
 		{"when a subnet can't be, it does not exist", func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = []string{"mine"} }, "does not exist"},
-		{"when the endpoint is to be limited, it is refused", func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.PublicAccessCidrs = []string{"10.0.0.0/8"} }, "publicAccessCidrs"},
+		{"when a range is none, it is refused", func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.PublicAccessCidrs = []string{"10.0.0.0"} }, "publicAccessCidrs"},
+		{"when nobody could reach the endpoint, it is refused", func(in *eks.CreateClusterInput) {
+			in.ResourcesVpcConfig.EndpointPublicAccess = aws.Bool(false)
+		}, "cannot both be false"},
 		{"when audit logs are asked for, it is refused", func(in *eks.CreateClusterInput) {
 			in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(true), Types: []types.LogType{types.LogTypeAudit}}}}
 		}, "audit"},

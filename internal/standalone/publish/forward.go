@@ -31,6 +31,7 @@ type Forward struct {
 	dial     Dial
 
 	mu        sync.Mutex
+	sources   Sources
 	endpoints []Endpoint
 	next      int
 	conns     map[*link]struct{}
@@ -77,6 +78,22 @@ func (f *Forward) SetEndpoints(endpoints []Endpoint) {
 	}
 }
 
+// SetSources says who may connect from now on. Connections of others are ended; the rest never notice.
+func (f *Forward) SetSources(sources Sources) {
+	f.mu.Lock()
+	f.sources = sources
+	var refused []*link
+	for l := range f.conns {
+		if !sources.Allow(l.client.RemoteAddr()) {
+			refused = append(refused, l)
+		}
+	}
+	f.mu.Unlock()
+	for _, l := range refused {
+		l.close()
+	}
+}
+
 // Close ends the port and its connections.
 func (f *Forward) Close() error {
 	f.mu.Lock()
@@ -108,6 +125,10 @@ func (f *Forward) accept() {
 }
 
 func (f *Forward) serve(client net.Conn) {
+	if !f.allows(client) {
+		client.Close()
+		return
+	}
 	for _, address := range f.order() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		server, err := f.dial(ctx, address)
@@ -119,6 +140,12 @@ func (f *Forward) serve(client net.Conn) {
 		return
 	}
 	client.Close()
+}
+
+func (f *Forward) allows(client net.Conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sources.Allow(client.RemoteAddr())
 }
 
 // order lists the endpoints that a new connection tries: the ready ones, each
@@ -154,7 +181,8 @@ func order(endpoints []Endpoint, turn int) []string {
 // join copies both ways until both sides have said all they have to say.
 func (f *Forward) join(l *link) {
 	f.mu.Lock()
-	if f.closed {
+	// Who may connect may have been changed since the connection came.
+	if f.closed || !f.sources.Allow(l.client.RemoteAddr()) {
 		f.mu.Unlock()
 		l.close()
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -104,6 +105,74 @@ func TestForwardDropsConnectionsOfGoneEndpoints(t *testing.T) {
 	}
 	if got := ask(t, connect(t, f)); got != "b:hi\n" {
 		t.Errorf("when an endpoint is gone, new connections go elsewhere: got %q", got)
+	}
+}
+
+// connectFrom connects from another loopback address.
+func connectFrom(t *testing.T, f *Forward, address string) (net.Conn, error) {
+	t.Helper()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	conn, err := dialer.DialContext(t.Context(), "tcp4", f.listener.Addr().String())
+	if err == nil {
+		t.Cleanup(func() { conn.Close() })
+		err = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	}
+	return conn, err
+}
+
+func TestForwardSources(t *testing.T) {
+	f := forward(t, Endpoint{backend(t, "a"), true})
+	one, err := connectFrom(t, f, "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := connectFrom(t, f, "127.0.0.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(t, one)
+	ask(t, two)
+	sources, err := ParseSources("10.0.0.0/8,127.0.0.2/32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.SetSources(sources)
+	if _, err := io.ReadAll(one); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("when an address may no longer connect, its connections end: this one did not")
+	}
+	if got := ask(t, two); got != "a:hi\n" {
+		t.Errorf("when an address still may, its connections go on: got %q", got)
+	}
+	if refused, err := connectFrom(t, f, "127.0.0.1"); err == nil {
+		if text, _ := io.ReadAll(refused); len(text) > 0 {
+			t.Errorf("when an address may not connect, it gets nothing: got %q", text)
+		}
+	}
+	f.SetSources(Sources{})
+	if got := ask(t, connect(t, f)); got != "a:hi\n" {
+		t.Errorf("when everybody may again, so may this one: got %q", got)
+	}
+}
+
+func TestParseSources(t *testing.T) {
+	cases := map[string]struct {
+		text, address string
+		want, errs    bool
+	}{
+		"when an address is in a range, it may":         {"10.0.0.0/8,192.0.2.1/32", "192.0.2.1:5", true, false},
+		"when it is in none, it may not":                {"10.0.0.0/8", "127.0.0.1:5", false, false},
+		"when a range has more than its network, it is": {"10.1.2.3/8", "10.9.9.9:5", true, false},
+		"when it is nowhere, nobody may":                {"none", "127.0.0.1:5", false, false},
+		"when it is no range, nobody may":               {"10.0.0.0/8,x", "10.0.0.1:5", false, true},
+		"when it is empty, nobody may":                  {"", "10.0.0.1:5", false, true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			sources, err := ParseSources(c.text)
+			if got := sources.Allow(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.address))); got != c.want || (err != nil) != c.errs {
+				t.Errorf("got %v, %v, want %v", got, err, c.want)
+			}
+		})
 	}
 }
 

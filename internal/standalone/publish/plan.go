@@ -13,11 +13,20 @@ import (
 	"naru.dev/naru/internal/standalone/layout"
 )
 
-// Plan says which loopback addresses are published and where each leads: the
+// Port is what is published at one loopback address.
+type Port struct {
+	// Service is whose port it is, namespace/name.
+	Service   string
+	Endpoints []Endpoint
+	Sources   Sources
+}
+
+// Plan says which loopback addresses are published, where each leads and to whom it is open: the
 // annotated Services' first ports, with the endpoints of their slices. Two
 // Services that ask for one port: the older keeps it, the other is a problem.
-func Plan(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlice) (ports map[string][]Endpoint, problems map[string]string) {
-	ports, problems = map[string][]Endpoint{}, map[string]string{}
+// A Service whose sources can't be read is open to nobody.
+func Plan(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlice) (ports map[string]Port, problems map[string]string) {
+	ports, problems = map[string]Port{}, map[string]string{}
 	sorted := slices.Clone(services)
 	slices.SortFunc(sorted, func(a, b *corev1.Service) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
@@ -39,7 +48,13 @@ func Plan(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlic
 			problems[name] = fmt.Sprintf("Service %s: %s is published by an older Service", name, address)
 			continue
 		}
-		ports[address] = endpointsOf(service, endpointSlices)
+		planned := Port{Service: name, Endpoints: endpointsOf(service, endpointSlices)}
+		if from, limited := service.Annotations[layout.PublishFromAnnotation]; limited {
+			if planned.Sources, err = ParseSources(from); err != nil {
+				problems[name] = fmt.Sprintf("Service %s: %s: %s", name, layout.PublishFromAnnotation, err)
+			}
+		}
+		ports[address] = planned
 	}
 	return ports, problems
 }

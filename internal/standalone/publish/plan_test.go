@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -20,6 +21,11 @@ func service(name, port string, age int) *corev1.Service {
 	}
 }
 
+func from(service *corev1.Service, ranges string) *corev1.Service {
+	service.Annotations[layout.PublishFromAnnotation] = ranges
+	return service
+}
+
 func slice(service string, ready bool, addresses ...string) *discoveryv1.EndpointSlice {
 	name, port := "api", int32(6443)
 	s := &discoveryv1.EndpointSlice{
@@ -36,35 +42,45 @@ func TestPlan(t *testing.T) {
 	cases := map[string]struct {
 		services []*corev1.Service
 		slices   []*discoveryv1.EndpointSlice
-		ports    map[string][]Endpoint
+		ports    map[string]Port
 		problems int
 	}{
 		"when a Service is annotated, its first port's endpoints are published": {
 			services: []*corev1.Service{service("front", "6443", 1)},
 			slices:   []*discoveryv1.EndpointSlice{slice("front", false, "100.64.0.9"), slice("front", true, "100.64.0.7"), slice("other", true, "100.64.0.8")},
-			ports: map[string][]Endpoint{"127.0.0.1:6443": {
-				{Address: "100.64.0.7:6443", Ready: true}, {Address: "100.64.0.9:6443"}}},
+			ports: map[string]Port{"127.0.0.1:6443": {Service: "ns/front", Endpoints: []Endpoint{
+				{Address: "100.64.0.7:6443", Ready: true}, {Address: "100.64.0.9:6443"}}}},
 		},
 		"when a Service has no endpoint yet, its port is held for it": {
 			services: []*corev1.Service{service("front", "6443", 1)},
-			ports:    map[string][]Endpoint{"127.0.0.1:6443": {}},
+			ports:    map[string]Port{"127.0.0.1:6443": {Service: "ns/front", Endpoints: []Endpoint{}}},
 		},
 		"when two ask for one port, the older has it": {
 			services: []*corev1.Service{service("new", "6443", 1), service("old", "6443", 2)},
 			slices:   []*discoveryv1.EndpointSlice{slice("old", true, "100.64.0.7"), slice("new", true, "100.64.0.8")},
-			ports:    map[string][]Endpoint{"127.0.0.1:6443": {{Address: "100.64.0.7:6443", Ready: true}}},
+			ports:    map[string]Port{"127.0.0.1:6443": {Service: "ns/old", Endpoints: []Endpoint{{Address: "100.64.0.7:6443", Ready: true}}}},
 			problems: 1,
 		},
 		"when the annotation is no port, it is a problem": {
 			services: []*corev1.Service{service("front", "http", 1), service("low", "80", 1)},
-			ports:    map[string][]Endpoint{},
+			ports:    map[string]Port{},
 			problems: 2,
+		},
+		"when a Service says from where, only those may connect": {
+			services: []*corev1.Service{from(service("front", "6443", 1), "10.0.0.0/8")},
+			ports: map[string]Port{"127.0.0.1:6443": {Service: "ns/front", Endpoints: []Endpoint{},
+				Sources: Sources{limited: true, ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}},
+		},
+		"when what it says is no range, nobody may": {
+			services: []*corev1.Service{from(service("front", "6443", 1), "10.0.0.0")},
+			ports:    map[string]Port{"127.0.0.1:6443": {Service: "ns/front", Endpoints: []Endpoint{}, Sources: Sources{limited: true}}},
+			problems: 1,
 		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			ports, problems := Plan(c.services, c.slices)
-			if diff := cmp.Diff(c.ports, ports); diff != "" {
+			if diff := cmp.Diff(c.ports, ports, cmp.AllowUnexported(Sources{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if len(problems) != c.problems {

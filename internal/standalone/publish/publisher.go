@@ -2,17 +2,22 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"naru.dev/naru/internal/standalone/layout"
 )
 
 // Publisher keeps the published ports as the hosting cluster's Services ask.
@@ -23,6 +28,8 @@ type Publisher struct {
 
 	mu       sync.Mutex
 	forwards map[string]*Forward
+	// published are the Services, namespace/name, whose ports are as they ask.
+	published map[string]bool
 }
 
 // Run watches the hosting cluster until ctx ends, then closes all ports.
@@ -70,13 +77,16 @@ func (p *Publisher) Run(ctx context.Context, config *rest.Config) error {
 			return fmt.Errorf("listing EndpointSlices: %w", err)
 		}
 		p.sync(all, slices)
+		p.answer(ctx, client, all)
 	}
 }
 
 func (p *Publisher) sync(services []*corev1.Service, slices []*discoveryv1.EndpointSlice) {
 	ports, problems := Plan(services, slices)
+	published := map[string]bool{}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.published = published
 	if p.forwards == nil {
 		p.forwards = map[string]*Forward{}
 	}
@@ -86,7 +96,7 @@ func (p *Publisher) sync(services []*corev1.Service, slices []*discoveryv1.Endpo
 			delete(p.forwards, address)
 		}
 	}
-	for address, endpoints := range ports {
+	for address, port := range ports {
 		if p.forwards[address] == nil {
 			forward, err := Listen(address, p.Dial)
 			if err != nil {
@@ -95,9 +105,34 @@ func (p *Publisher) sync(services []*corev1.Service, slices []*discoveryv1.Endpo
 			}
 			p.forwards[address] = forward
 		}
-		p.forwards[address].SetEndpoints(endpoints)
+		p.forwards[address].SetSources(port.Sources)
+		p.forwards[address].SetEndpoints(port.Endpoints)
+		published[port.Service] = true
 	}
 	p.Report(problems)
+}
+
+// answer tells Services which of their wishes for sources is in force. What can't be told is told later.
+func (p *Publisher) answer(ctx context.Context, client kubernetes.Interface, services []*corev1.Service) {
+	for _, service := range services {
+		wanted, limited := service.Annotations[layout.PublishFromAnnotation]
+		told, was := service.Annotations[layout.PublishedFromAnnotation]
+		if limited == was && wanted == told || !p.published[service.Namespace+"/"+service.Name] {
+			continue
+		}
+		var value any
+		if limited {
+			value = wanted
+		}
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{layout.PublishedFromAnnotation: value}}})
+		if err != nil {
+			continue // strings can always be encoded
+		}
+		_, err = client.CoreV1().Services(service.Namespace).Patch(ctx, service.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "naru-daemon"})
+		if err != nil && ctx.Err() == nil {
+			p.Report(map[string]string{service.Namespace + "/" + service.Name: "saying what is in force: " + err.Error()})
+		}
+	}
 }
 
 func (p *Publisher) closeAll() {
