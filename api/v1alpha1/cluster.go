@@ -104,12 +104,14 @@ type ControlPlaneSpec struct {
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
 
-	// apiServer and controllerManager are settings of the components that users may change. A change replaces their
-	// pods one by one.
+	// apiServer, controllerManager and scheduler are settings of the components that users may change. A change replaces
+	// their pods one by one.
 	// +optional
 	APIServer APIServerSpec `json:"apiServer,omitzero"`
 	// +optional
 	ControllerManager ControllerManagerSpec `json:"controllerManager,omitzero"`
+	// +optional
+	Scheduler SchedulerSpec `json:"scheduler,omitzero"`
 }
 
 // APIServerSpec are settings of kube-apiserver. What is absent is Kubernetes' own default.
@@ -124,7 +126,15 @@ type APIServerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]{3,4}-[1-9][0-9]{3,4}$') && int(self.split('-')[0]) >= 1024 && int(self.split('-')[0]) <= int(self.split('-')[1]) && int(self.split('-')[1]) <= 65535",message="nodePortRange must be two ports between 1024 and 65535, the lower first, as 30000-32767"
 	// +optional
 	NodePortRange string `json:"nodePortRange,omitempty"`
+	// auditLog is Enabled where requests are to be written down, with who sent them and what came of them: to the API servers'
+	// log, as `naru logs cluster NAME audit` prints it. Absent: Disabled.
+	// +kubebuilder:validation:Enum=Enabled;Disabled
+	// +optional
+	AuditLog string `json:"auditLog,omitempty"`
 }
+
+// AuditLogEnabled is APIServerSpec.AuditLog where there is one.
+const AuditLogEnabled = "Enabled"
 
 // ControllerManagerSpec are settings of kube-controller-manager. What is absent is Kubernetes' own default.
 type ControllerManagerSpec struct {
@@ -138,6 +148,40 @@ type ControllerManagerSpec struct {
 	// +kubebuilder:validation:Maximum=100000
 	// +optional
 	TerminatedPodGCThreshold int32 `json:"terminatedPodGCThreshold,omitempty"`
+}
+
+// SchedulerSpec are settings of kube-scheduler. What is absent is Kubernetes' own default.
+type SchedulerSpec struct {
+	// scoring is which of the nodes that a pod fits on is the best.
+	// +optional
+	Scoring *SchedulerScoring `json:"scoring,omitempty"`
+}
+
+// SchedulerScoring compares nodes by what pods ask of their resources.
+type SchedulerScoring struct {
+	// strategy spreads pods with LeastAllocated, Kubernetes' default, and packs nodes with MostAllocated.
+	// +kubebuilder:validation:Enum=LeastAllocated;MostAllocated
+	// +required
+	Strategy string `json:"strategy"`
+	// resources are what is compared; absent: cpu and memory, both with weight 1.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Resources []ResourceWeight `json:"resources,omitempty"`
+}
+
+// ResourceWeight is how much a resource counts.
+type ResourceWeight struct {
+	// name as pods ask for it: cpu, memory, example.org/gpu.
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +required
+	Weight int32 `json:"weight"`
 }
 
 // NetworkingSpec holds the ranges of a cluster. They can't be changed later: every node and

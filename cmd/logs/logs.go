@@ -25,6 +25,7 @@ import (
 // Values of naru.dev/component and of the label app that have logs to show.
 const (
 	componentNode      = "node"
+	componentServer    = "kube-apiserver"
 	appLabel           = "app"
 	controllerLabel    = "naru-controller"
 	serverLabel        = "naru-server"
@@ -33,9 +34,13 @@ const (
 	logSuffix          = ".log"
 )
 
+// componentAudit is not a component but the audit log, which API servers write beside their own.
+const componentAudit = "audit"
+
 type options struct {
 	follow bool
 	tail   int64
+	wanted func(line string) bool
 }
 
 // New returns the command.
@@ -66,13 +71,18 @@ func New() *cobra.Command {
 	return command
 }
 
-func (o *options) logs() logs.Options { return logs.Options{Follow: o.follow, Tail: o.tail} }
+func (o *options) logs() logs.Options {
+	return logs.Options{Follow: o.follow, Tail: o.tail, Wanted: o.wanted}
+}
 
 func newCluster(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "cluster NAME [COMPONENT]",
 		Short: "Print the logs of a cluster's control plane",
-		Args:  cobra.RangeArgs(1, 2),
+		Long: "Print the logs of a cluster's control plane. COMPONENT audit is the audit log, one JSON object a line, where it is enabled " +
+			"(spec.controlPlane.apiServer.auditLog, or logging of type audit in the EKS API): API servers write it between the lines of " +
+			"their own log, so that --tail counts both.",
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(command *cobra.Command, args []string) error {
 			session, err := flags.Open()
 			if err != nil {
@@ -95,6 +105,12 @@ func (o *options) component(command *cobra.Command, session flags.Session, clust
 	pods := &corev1.PodList{}
 	if err := session.Client.List(command.Context(), pods, client.InNamespace(v1alpha1.Namespace(cluster)), client.HasLabels{v1alpha1.LabelComponent}); err != nil {
 		return fmt.Errorf("listing the pods of cluster %q: %w", cluster, err)
+	}
+	switch component {
+	case componentAudit:
+		component, o.wanted = componentServer, logs.Audit
+	case componentServer:
+		o.wanted = logs.NotAudit
 	}
 	wanted := slices.DeleteFunc(slices.Clone(pods.Items), func(pod corev1.Pod) bool {
 		if component == "" {

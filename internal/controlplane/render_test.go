@@ -69,7 +69,7 @@ func TestRender(t *testing.T) {
 	}
 	t.Run("when settings are changed, the flags that they are are rendered", func(t *testing.T) {
 		s := scope(1)
-		s.APIServer = v1alpha1.APIServerSpec{EventTTL: "2h", NodePortRange: "31000-31999"}
+		s.APIServer = v1alpha1.APIServerSpec{EventTTL: "2h", NodePortRange: "31000-31999", AuditLog: v1alpha1.AuditLogEnabled}
 		s.ControllerManager = v1alpha1.ControllerManagerSpec{HPASyncPeriod: "30s", TerminatedPodGCThreshold: 100}
 		var args string
 		for _, part := range []component.Component{apiserver.New(), controllermanager.New()} {
@@ -85,11 +85,25 @@ func TestRender(t *testing.T) {
 				args += string(text)
 			}
 		}
-		for _, flag := range []string{"--event-ttl=2h", "--service-node-port-range=31000-31999", "--horizontal-pod-autoscaler-sync-period=30s", "--terminated-pod-gc-threshold=100"} {
+		for _, flag := range []string{"--event-ttl=2h", "--service-node-port-range=31000-31999", "--horizontal-pod-autoscaler-sync-period=30s", "--terminated-pod-gc-threshold=100", "--audit-log-path=-"} {
 			if !strings.Contains(args, `"`+flag+`"`) {
 				t.Errorf("%s is missing", flag)
 			}
 		}
+	})
+	t.Run("when requests are to be written down, and nodes to be packed, it renders what says so as committed", func(t *testing.T) {
+		s := scope(1)
+		s.APIServer.AuditLog = v1alpha1.AuditLogEnabled
+		s.Scheduler.Scoring = &v1alpha1.SchedulerScoring{Strategy: "MostAllocated", Resources: []v1alpha1.ResourceWeight{{Name: "cpu", Weight: 3}, {Name: "example.org/gpu", Weight: 5}}}
+		var configs []*unstructured.Unstructured
+		for _, part := range []component.Component{apiserver.New(), scheduler.New()} {
+			objects, err := part.Render(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			configs = append(configs, slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() != "ConfigMap" })...)
+		}
+		golden.Objects(t, "settings.yaml", configs)
 	})
 	t.Run("when the cluster has an address, it renders the add-ons as committed", func(t *testing.T) {
 		material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +20,18 @@ type Options struct {
 	Follow bool
 	// Tail is how many lines of the past are copied; below 0: all.
 	Tail int64
+	// Wanted chooses lines, of those that Tail leaves; nil: all of them.
+	Wanted func(line string) bool
 }
+
+// auditEvent is how a line of an API server's log begins that is an event of its audit log.
+const auditEvent = `{"kind":"Event","apiVersion":"audit.k8s.io/`
+
+// Audit chooses the lines that are events of an audit log.
+func Audit(line string) bool { return strings.HasPrefix(line, auditEvent) }
+
+// NotAudit chooses all others.
+func NotAudit(line string) bool { return !Audit(line) }
 
 // Pods copies the logs of every container of the pods to w, line by line; with more than one
 // container each line begins with pod and container. A container that can't be read does not keep
@@ -32,7 +44,7 @@ func Pods(ctx context.Context, clients kubernetes.Interface, w io.Writer, pods [
 			sources = append(sources, source{pod.Namespace, pod.Name, container.Name})
 		}
 	}
-	out := &lineWriter{w: w}
+	out := &lineWriter{w: w, wanted: options.Wanted}
 	errs := make([]error, len(sources))
 	var group sync.WaitGroup
 	for i, s := range sources {
@@ -69,15 +81,16 @@ func podOptions(container string, options Options) *corev1.PodLogOptions {
 
 // lineWriter writes whole lines of several sources.
 type lineWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu     sync.Mutex
+	w      io.Writer
+	wanted func(line string) bool
 }
 
 func (l *lineWriter) copy(prefix string, from io.Reader) error {
 	reader := bufio.NewReader(from)
 	for {
 		line, err := reader.ReadString('\n')
-		if line != "" {
+		if line != "" && (l.wanted == nil || l.wanted(line)) {
 			if err := l.write(prefix + line); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -130,6 +131,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when an identity provider is associated, its users enter until it is disassociated", func(t *testing.T) { testOIDC(t, w, a) })
 	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
+	t.Run("when audit logs are asked for, requests are written down, and no Secret", func(t *testing.T) { a.testAudit(t, w) })
 	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
 		a.delete(t, which)
 		w.forget(t, eksCluster)
@@ -138,22 +140,59 @@ func testEKS(t *testing.T, w *world) {
 
 // changeSettings narrows the NodePort range, and tries a Service outside of it.
 func (a awsClients) changeSettings(t *testing.T, w *world) {
-	out, err := a.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String(eksCluster), KubeApiServerConfig: &types.KubeApiServerConfigRequest{
-		ServiceNodePortRange: &types.ServiceNodePortRange{MinPort: 31000, MaxPort: 31999}}})
+	a.update(t, &eks.UpdateClusterConfigInput{
+		KubeApiServerConfig: &types.KubeApiServerConfigRequest{ServiceNodePortRange: &types.ServiceNodePortRange{MinPort: 31000, MaxPort: 31999}},
+		KubeSchedulerConfig: &types.KubeSchedulerConfigRequest{NodeResourcesFit: &types.NodeResourcesFitConfig{ScoringStrategy: &types.ScoringStrategy{
+			Type: types.ScoringStrategyTypeMostAllocated, Resources: []types.ResourceWeight{{Name: aws.String("cpu"), Weight: aws.Int32(3)}}}}}})
+	c := w.connect(t, eksCluster)
+	result, err := w.cli.Kubectl(t.Context(), c.name, "create", "service", "nodeport", "outside", "--tcp=80", "--node-port=30080")
+	if err == nil || !strings.Contains(result.Stderr+err.Error(), "31000-31999") {
+		t.Errorf("a port outside of the range: %v, %s", err, result.Stderr)
+	}
+	create(t, c, pod("scheduled", w.image(t, "busybox"), forever()...))
+	awaitPods(t, c, "scheduled")
+}
+
+// update changes a setting of the cluster, and waits until the change is in force.
+func (a awsClients) update(t *testing.T, in *eks.UpdateClusterConfigInput) {
+	t.Helper()
+	in.Name = aws.String(eksCluster)
+	out, err := a.eks.UpdateClusterConfig(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the update", eksPatience, func(ctx context.Context) error {
-		update, err := a.eks.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: aws.String(eksCluster), UpdateId: out.Update.Id})
+	eventually(t, "update "+string(out.Update.Type), eksPatience, func(ctx context.Context) error {
+		update, err := a.eks.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: in.Name, UpdateId: out.Update.Id})
 		if err == nil && update.Update.Status != types.UpdateStatusSuccessful {
 			err = fmt.Errorf("it is %s", update.Update.Status)
 		}
 		return err
 	})
+}
+
+// testAudit has requests written down, and looks for one and for what must not be there.
+func (a awsClients) testAudit(t *testing.T, w *world) {
+	a.update(t, &eks.UpdateClusterConfigInput{Logging: &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(true), Types: []types.LogType{types.LogTypeAudit}}}}})
 	c := w.connect(t, eksCluster)
-	result, err := w.cli.Kubectl(t.Context(), c.name, "create", "service", "nodeport", "outside", "--tcp=80", "--node-port=30080")
-	if err == nil || !strings.Contains(result.Stderr+err.Error(), "31000-31999") {
-		t.Errorf("a port outside of the range: %v, %s", err, result.Stderr)
+	const name, secret = "audited", "nobody-may-read-this"
+	w.kubectl(t, c, "create", "service", "clusterip", name, "--tcp=80")
+	w.kubectl(t, c, "create", "secret", "generic", name, "--from-literal=key="+secret)
+	var written string
+	eventually(t, "the audit log", time.Minute, func(ctx context.Context) error {
+		result, err := w.cli.Naru(ctx, "logs", "cluster", eksCluster, "audit", "--tail", "2000")
+		written = result.Stdout
+		for _, want := range []string{`"resource":"services","namespace":"default","name":"audited"`, `"resource":"secrets","namespace":"default","name":"audited"`, `"username":"naru:admin"`} {
+			if err == nil && !strings.Contains(written, want) {
+				err = fmt.Errorf("it lacks %s", want)
+			}
+		}
+		return err
+	})
+	if strings.Contains(written, secret) || strings.Contains(written, base64.StdEncoding.EncodeToString([]byte(secret))) {
+		t.Error("a Secret was written into the audit log")
+	}
+	if own := w.naru(t, "logs", "cluster", eksCluster, "kube-apiserver").Stdout; strings.Contains(own, "audit.k8s.io") || own == "" {
+		t.Error("the API server's own log has the audit log in it, or nothing")
 	}
 }
 

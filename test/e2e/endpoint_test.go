@@ -38,7 +38,7 @@ func testEndpoint(t *testing.T, w *world, a awsClients) {
 	defer stop()
 	go func() { watch <- allowed.always(ctx, endpoint) }()
 
-	a.access(t, &types.VpcConfigRequest{PublicAccessCidrs: []string{"127.0.0.2/32", "192.0.2.0/24"}})
+	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"127.0.0.2/32", "192.0.2.0/24"}}})
 	if err := userAt(t, "127.0.0.1").ask(t.Context(), endpoint); err == nil {
 		t.Error("when the ranges leave an address out, it reaches the API all the same")
 	}
@@ -47,7 +47,7 @@ func testEndpoint(t *testing.T, w *world, a awsClients) {
 	if got := described.Cluster.ResourcesVpcConfig.PublicAccessCidrs; err != nil || len(got) != 2 {
 		t.Errorf("the ranges are told as %v, %v", got, err)
 	}
-	a.access(t, &types.VpcConfigRequest{PublicAccessCidrs: []string{"0.0.0.0/0"}})
+	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"0.0.0.0/0"}}})
 	if err := userAt(t, "127.0.0.1").ask(t.Context(), endpoint); err != nil {
 		t.Errorf("when everybody may again, 127.0.0.1 may: %v", err)
 	}
@@ -55,33 +55,17 @@ func testEndpoint(t *testing.T, w *world, a awsClients) {
 	if err := <-watch; err != nil {
 		t.Errorf("one who was allowed all the time had a request fail: %v", err)
 	}
-	a.access(t, &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)})
+	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)}})
 	for _, address := range []string{"127.0.0.1", "127.0.0.2"} {
 		if err := userAt(t, address).ask(t.Context(), endpoint); err == nil {
 			t.Errorf("when the endpoint is not public, %s reaches the API all the same", address)
 		}
 	}
-	a.access(t, &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)})
+	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)}})
 	nodes, err := c.readyNodes(t.Context())
 	if err != nil || len(nodes) == 0 {
 		t.Errorf("when users were shut out, nodes are as they were: %v, %v", nodes, err)
 	}
-}
-
-// access changes who reaches the API, and waits until the change is in force.
-func (a awsClients) access(t *testing.T, vpc *types.VpcConfigRequest) {
-	t.Helper()
-	out, err := a.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String(eksCluster), ResourcesVpcConfig: vpc})
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the update", time.Minute, func(ctx context.Context) error {
-		update, err := a.eks.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: aws.String(eksCluster), UpdateId: out.Update.Id})
-		if err == nil && update.Update.Status != types.UpdateStatusSuccessful {
-			err = fmt.Errorf("it is %s", update.Update.Status)
-		}
-		return err
-	})
 }
 
 // renewedSince checks that each node has told the API that it lives.

@@ -39,8 +39,8 @@ func newScope(cluster *v1alpha1.Cluster, settings Settings) *scope {
 		render: component.Scope{
 			Cluster: cluster.Name, Namespace: v1alpha1.Namespace(cluster.Name),
 			Replicas: cluster.Spec.ControlPlane.Replicas, APIServer: cluster.Spec.ControlPlane.APIServer,
-			ControllerManager: cluster.Spec.ControlPlane.ControllerManager,
-			PodCIDR:           cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
+			ControllerManager: cluster.Spec.ControlPlane.ControllerManager, Scheduler: cluster.Spec.ControlPlane.Scheduler,
+			PodCIDR: cluster.Spec.Networking.PodCIDR, ServiceCIDR: cluster.Spec.Networking.ServiceCIDR,
 			PublishFrom: publishFrom(cluster.Spec.EndpointAccess),
 			HostingPods: settings.HostingPods, HostingServices: settings.HostingServices,
 			HostingDNS: settings.HostingDNS, Registry: settings.Registry, Authenticator: settings.Authenticator,

@@ -30,9 +30,10 @@ type Scope struct {
 	// use: while members are added or removed the two differ.
 	EtcdReplicas int32
 	EtcdServers  int32
-	// APIServer and ControllerManager are settings that users may change.
+	// APIServer, ControllerManager and Scheduler are settings that users may change.
 	APIServer         v1alpha1.APIServerSpec
 	ControllerManager v1alpha1.ControllerManagerSpec
+	Scheduler         v1alpha1.SchedulerSpec
 	// PodCIDR and ServiceCIDR are the cluster's own ranges.
 	PodCIDR     string
 	ServiceCIDR string
@@ -81,6 +82,9 @@ func (s Scope) Hash(secrets ...string) (string, error) {
 	}
 	return ContentHash([]byte(all.String())), nil
 }
+
+// Audited tells whether API servers write requests down.
+func (s Scope) Audited() bool { return s.APIServer.AuditLog == v1alpha1.AuditLogEnabled }
 
 // Small tells whether this is the small form.
 func (s Scope) Small() bool { return s.Replicas == 1 }

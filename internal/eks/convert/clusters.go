@@ -49,7 +49,7 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 		DeletionProtection:        aws.Bool(cluster.Spec.DeletionProtection),
 		Tags:                      Tags(cluster),
 		ClientRequestToken:        optional(TokenOf(cluster).Token),
-		Logging:                   logging(asked.LogTypes),
+		Logging:                   logging(LogTypes(cluster)),
 		Health:                    clusterHealth(cluster),
 		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
 		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
@@ -75,7 +75,8 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 
 // settings are those of components that were changed.
 func settings(shape *types.Cluster, spec v1alpha1.ControlPlaneSpec) {
-	if api := spec.APIServer; api != (v1alpha1.APIServerSpec{}) {
+	shape.KubeSchedulerConfig = schedulerConfig(spec.Scheduler)
+	if api := spec.APIServer; api.EventTTL != "" || api.NodePortRange != "" {
 		shape.KubeApiServerConfig = &types.KubeApiServerConfigResponse{EventTtl: optional(api.EventTTL)}
 		if low, high, ok := strings.Cut(api.NodePortRange, "-"); ok {
 			shape.KubeApiServerConfig.ServiceNodePortRange = &types.ServiceNodePortRange{MinPort: port(low), MaxPort: port(high)}
@@ -91,6 +92,30 @@ func settings(shape *types.Cluster, spec v1alpha1.ControlPlaneSpec) {
 			shape.KubeControllerManagerConfig.PodGcControllerConfig = &types.PodGcControllerConfigResponse{TerminatedPodGcThreshold: &manager.TerminatedPodGCThreshold}
 		}
 	}
+}
+
+// ChangeScheduler does so for kube-scheduler. A scoring strategy is replaced as a whole.
+func ChangeScheduler(spec *v1alpha1.SchedulerSpec, in *types.KubeSchedulerConfigRequest) {
+	if in == nil || in.NodeResourcesFit == nil || in.NodeResourcesFit.ScoringStrategy == nil {
+		return
+	}
+	asked := in.NodeResourcesFit.ScoringStrategy
+	spec.Scoring = &v1alpha1.SchedulerScoring{Strategy: first(string(asked.Type), string(types.ScoringStrategyTypeLeastAllocated))}
+	for _, resource := range asked.Resources {
+		spec.Scoring.Resources = append(spec.Scoring.Resources, v1alpha1.ResourceWeight{Name: aws.ToString(resource.Name), Weight: aws.ToInt32(resource.Weight)})
+	}
+}
+
+// schedulerConfig is what was asked of kube-scheduler; nil: nothing was.
+func schedulerConfig(spec v1alpha1.SchedulerSpec) *types.KubeSchedulerConfigResponse {
+	if spec.Scoring == nil {
+		return nil
+	}
+	strategy := &types.ScoringStrategy{Type: types.ScoringStrategyType(spec.Scoring.Strategy)}
+	for _, resource := range spec.Scoring.Resources {
+		strategy.Resources = append(strategy.Resources, types.ResourceWeight{Name: aws.String(resource.Name), Weight: aws.Int32(resource.Weight)})
+	}
+	return &types.KubeSchedulerConfigResponse{NodeResourcesFit: &types.NodeResourcesFitConfig{ScoringStrategy: strategy}}
 }
 
 func port(text string) int32 {
@@ -176,6 +201,16 @@ func ChangeEndpointAccess(access *v1alpha1.EndpointAccess, in *types.VpcConfigRe
 	case len(in.PublicAccessCidrs) > 0:
 		access.PublicCIDRs = in.PublicAccessCidrs
 	}
+}
+
+// LogTypes are the logs of a cluster that are to be kept.
+func LogTypes(cluster *v1alpha1.Cluster) []string {
+	kept := slices.Clone(Note[ClusterAsked](cluster, v1alpha1.AnnotationAsked).LogTypes)
+	if cluster.Spec.ControlPlane.APIServer.AuditLog == v1alpha1.AuditLogEnabled {
+		kept = append(kept, string(types.LogTypeAudit))
+	}
+	slices.Sort(kept)
+	return kept
 }
 
 // logging tells both groups, those that are kept and the others.

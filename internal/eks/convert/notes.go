@@ -22,7 +22,7 @@ type ClusterAsked struct {
 	BootstrapCreatorAdmin bool   `json:"bootstrapClusterCreatorAdminPermissions,omitempty"`
 	AuthenticationMode    string `json:"authenticationMode,omitempty"`
 	SupportType           string `json:"supportType,omitempty"`
-	// LogTypes are the logs that are to be kept.
+	// LogTypes are the logs that are to be kept, but for the audit log, which is a setting of API servers.
 	LogTypes []string `json:"logTypes,omitempty"`
 	// AutoModeOff and ZonalShiftOff tell that these were asked for to be off, not left out.
 	AutoModeOff   bool `json:"autoModeOff,omitempty"`

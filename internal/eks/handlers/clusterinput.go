@@ -23,10 +23,7 @@ const replicasTag = "naru.dev/control-plane-replicas"
 // maxCIDRs is how many ranges EKS takes: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
 const maxCIDRs = 40
 
-const (
-	noAuto    = "Naru has no Auto Mode: leave it out, or set it to false"
-	noSetting = "this Naru does not change the scheduler's scoring yet: leave it out"
-)
+const noAuto = "Naru has no Auto Mode: leave it out, or set it to false"
 
 var (
 	subnetID = regexp.MustCompile(`^subnet-[0-9a-f]{8}([0-9a-f]{9})?$`)
@@ -64,7 +61,10 @@ func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluste
 	if err := about.network(in.ResourcesVpcConfig, cluster, &asked); err != nil {
 		return nil, err
 	}
-	if err := about.logs(in.Logging, &asked); err != nil {
+	if err := about.logs(in.Logging, cluster, &asked); err != nil {
+		return nil, err
+	}
+	if err := about.scheduler(in.KubeSchedulerConfig, &cluster.Spec.ControlPlane.Scheduler); err != nil {
 		return nil, err
 	}
 	if in.KubernetesNetworkConfig != nil {
@@ -92,7 +92,6 @@ func notInCluster(in *eks.CreateClusterInput) []forbidden {
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet: leave it out, or set it to false"},
 		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
-		{in.KubeSchedulerConfig != nil, "kubeSchedulerConfig", noSetting},
 		{in.AccessConfig != nil && in.AccessConfig.AuthenticationMode == types.AuthenticationModeConfigMap, "accessConfig.authenticationMode", "Naru does not read the ConfigMap aws-auth: use API"},
 	}
 }
@@ -151,8 +150,29 @@ func (s subject) ranges(cidrs []string) error {
 	return nil
 }
 
-// logs checks which logs are to be kept. The hosting cluster keeps those of every control-plane pod.
-func (s subject) logs(in *types.Logging, asked *convert.ClusterAsked) error {
+// scheduler checks and sets what is asked of kube-scheduler.
+func (s subject) scheduler(in *types.KubeSchedulerConfigRequest, spec *v1alpha1.SchedulerSpec) error {
+	convert.ChangeScheduler(spec, in)
+	if in == nil || spec.Scoring == nil {
+		return nil
+	}
+	const where = "kubeSchedulerConfig.nodeResourcesFit.scoringStrategy"
+	if !slices.Contains(types.ScoringStrategyType("").Values(), types.ScoringStrategyType(spec.Scoring.Strategy)) {
+		return s.invalid("%s.type: %q can't be, LeastAllocated and MostAllocated can", where, spec.Scoring.Strategy)
+	}
+	seen := map[string]bool{}
+	for _, resource := range spec.Scoring.Resources {
+		if resource.Name == "" || seen[resource.Name] || resource.Weight < 1 || resource.Weight > 100 {
+			return s.invalid("%s.resources: %q with weight %d: each resource has a name of its own, and a weight between 1 and 100", where, resource.Name, resource.Weight)
+		}
+		seen[resource.Name] = true
+	}
+	return nil
+}
+
+// logs checks which logs are to be kept. The hosting cluster keeps those of every control-plane pod; the audit log is only written
+// where it is asked for.
+func (s subject) logs(in *types.Logging, cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) error {
 	if in == nil {
 		return nil
 	}
@@ -163,10 +183,16 @@ func (s subject) logs(in *types.Logging, asked *convert.ClusterAsked) error {
 	for _, setup := range in.ClusterLogging {
 		for _, kind := range setup.Types {
 			on := aws.ToBool(setup.Enabled)
-			if on && (kind == types.LogTypeAudit || kind == types.LogTypeAuthenticator) {
-				return s.invalid("logging.clusterLogging: logs of type %s are not written by this Naru yet; api, controllerManager and scheduler are", kind)
+			switch {
+			case on && kind == types.LogTypeAuthenticator:
+				return s.invalid("logging.clusterLogging: logs of type %s are not kept for each cluster; all others are", kind)
+			case kind == types.LogTypeAudit && on:
+				cluster.Spec.ControlPlane.APIServer.AuditLog = v1alpha1.AuditLogEnabled
+			case kind == types.LogTypeAudit:
+				cluster.Spec.ControlPlane.APIServer.AuditLog = ""
+			default:
+				kept[string(kind)] = on
 			}
-			kept[string(kind)] = on
 		}
 	}
 	asked.LogTypes = nil

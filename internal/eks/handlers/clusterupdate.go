@@ -103,7 +103,6 @@ func notInUpdate(in *eks.UpdateClusterConfigInput) []forbidden {
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet"},
 		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
-		{in.KubeSchedulerConfig != nil, "kubeSchedulerConfig", noSetting},
 	}
 }
 
@@ -117,9 +116,9 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 	return []kindOfUpdate{
 		{moves, types.UpdateTypeVpcConfigUpdate, changeVPC},
 		{access, types.UpdateTypeEndpointAccessUpdate, changeVPC},
-		{in.Logging != nil, types.UpdateTypeLoggingUpdate, func(_ *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
-			err := s.logs(in.Logging, asked)
-			return params(types.UpdateParamTypeClusterLogging, strings.Join(asked.LogTypes, ",")), err
+		{in.Logging != nil, types.UpdateTypeLoggingUpdate, func(cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
+			err := s.logs(in.Logging, cluster, asked)
+			return params(types.UpdateParamTypeClusterLogging, clusterLogging(in.Logging)), err
 		}},
 		{in.AccessConfig != nil, types.UpdateTypeAccessConfigUpdate, func(_ *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
 			return params(types.UpdateParamTypeAuthenticationMode, string(in.AccessConfig.AuthenticationMode)), s.accessMode(in.AccessConfig.AuthenticationMode, asked)
@@ -140,10 +139,10 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 			asked.AutoModeOff = true
 			return params(types.UpdateParamTypeComputeConfig, "false"), nil
 		}},
-		{in.KubeApiServerConfig != nil || in.KubeControllerManagerConfig != nil, types.UpdateTypeControlPlaneComponentConfigUpdate, func(cluster *v1alpha1.Cluster, _ *convert.ClusterAsked) ([][2]string, error) {
+		{in.KubeApiServerConfig != nil || in.KubeControllerManagerConfig != nil || in.KubeSchedulerConfig != nil, types.UpdateTypeControlPlaneComponentConfigUpdate, func(cluster *v1alpha1.Cluster, _ *convert.ClusterAsked) ([][2]string, error) {
 			convert.ChangeAPIServer(&cluster.Spec.ControlPlane.APIServer, in.KubeApiServerConfig)
 			convert.ChangeControllerManager(&cluster.Spec.ControlPlane.ControllerManager, in.KubeControllerManagerConfig)
-			return componentParams(in), nil
+			return componentParams(in), s.scheduler(in.KubeSchedulerConfig, &cluster.Spec.ControlPlane.Scheduler)
 		}},
 		{in.ControlPlaneScalingConfig != nil, types.UpdateTypeControlPlaneScalingConfigUpdate, func(*v1alpha1.Cluster, *convert.ClusterAsked) ([][2]string, error) {
 			return nil, nil
@@ -188,7 +187,29 @@ func componentParams(in *eks.UpdateClusterConfigInput) [][2]string {
 			add(types.UpdateParamTypeKubeControllerManagerConfig, `{"terminatedPodGcThreshold":%d}`, *gc.TerminatedPodGcThreshold)
 		}
 	}
+	if scheduler := in.KubeSchedulerConfig; scheduler != nil && scheduler.NodeResourcesFit != nil && scheduler.NodeResourcesFit.ScoringStrategy != nil {
+		add(types.UpdateParamTypeKubeSchedulerConfig, `{"nodeResourcesFit":{"scoringStrategy":{"type":%q}}}`, scheduler.NodeResourcesFit.ScoringStrategy.Type)
+	}
 	return all
+}
+
+// clusterLogging is what is asked of logs, as EKS tells it.
+func clusterLogging(in *types.Logging) string {
+	type setup struct {
+		Types   []types.LogType `json:"types"`
+		Enabled bool            `json:"enabled"`
+	}
+	all := struct {
+		ClusterLogging []setup `json:"clusterLogging"`
+	}{}
+	for _, each := range in.ClusterLogging {
+		all.ClusterLogging = append(all.ClusterLogging, setup{each.Types, aws.ToBool(each.Enabled)})
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return "" // strings and booleans can always be encoded
+	}
+	return string(text)
 }
 
 func vpcParams(vpc *types.VpcConfigRequest) [][2]string {

@@ -112,9 +112,15 @@ func TestInput(t *testing.T) {
 		{"when nobody could reach the endpoint, it is refused", func(in *eks.CreateClusterInput) {
 			in.ResourcesVpcConfig.EndpointPublicAccess = aws.Bool(false)
 		}, "cannot both be false"},
-		{"when audit logs are asked for, it is refused", func(in *eks.CreateClusterInput) {
-			in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(true), Types: []types.LogType{types.LogTypeAudit}}}}
-		}, "audit"},
+		{"when the authenticator's log is asked for, it is refused", func(in *eks.CreateClusterInput) {
+			in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(true), Types: []types.LogType{types.LogTypeAuthenticator}}}}
+		}, "authenticator"},
+		{"when a resource has no weight, it is refused", func(in *eks.CreateClusterInput) {
+			in.KubeSchedulerConfig = scoring(types.ScoringStrategyTypeMostAllocated, types.ResourceWeight{Name: aws.String("cpu"), Weight: aws.Int32(0)})
+		}, "between 1 and 100"},
+		{"when a resource is named twice, it is refused", func(in *eks.CreateClusterInput) {
+			in.KubeSchedulerConfig = scoring(types.ScoringStrategyTypeMostAllocated, types.ResourceWeight{Name: aws.String("cpu"), Weight: aws.Int32(1)}, types.ResourceWeight{Name: aws.String("cpu"), Weight: aws.Int32(2)})
+		}, "name of its own"},
 		{"when Auto Mode is asked for, it is refused", func(in *eks.CreateClusterInput) {
 			in.ComputeConfig = &types.ComputeConfigRequest{Enabled: aws.Bool(true)}
 		}, "Auto Mode"},
