@@ -84,6 +84,8 @@ func (c *Controller) identityProvider(ctx context.Context, s *scope) (next, erro
 	}
 	hash := authentication.Hash(s.render.Authentication)
 	if observed.Loaded != hash {
+		// Some may have loaded it before others are asked, so that nothing is known of what they had.
+		observed.Loaded = ""
 		lacking, later, err := c.lacking(ctx, s, hash)
 		if err != nil {
 			lacking, later = err.Error(), askLater
