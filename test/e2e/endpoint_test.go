@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,10 +34,10 @@ func testEndpoint(t *testing.T, w *world, a awsClients) {
 	}
 	endpoint := *described.Cluster.Endpoint + "/readyz"
 	allowed := userAt(t, "127.0.0.2")
-	watch := make(chan error, 1)
+	watch, asked := make(chan error, 1), 0
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	go func() { watch <- allowed.always(ctx, endpoint) }()
+	go func() { watch <- allowed.always(ctx, endpoint, &asked) }()
 
 	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"127.0.0.2/32", "192.0.2.0/24"}}})
 	if err := userAt(t, "127.0.0.1").ask(t.Context(), endpoint); err == nil {
@@ -53,8 +54,9 @@ func testEndpoint(t *testing.T, w *world, a awsClients) {
 	}
 	stop()
 	if err := <-watch; err != nil {
-		t.Errorf("one who was allowed all the time had a request fail: %v", err)
+		t.Errorf("one who was allowed all the time had request %d fail: %v", asked, err)
 	}
+	t.Logf("one who was allowed all the time had %d requests answered", asked)
 	a.update(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)}})
 	for _, address := range []string{"127.0.0.1", "127.0.0.2"} {
 		if err := userAt(t, address).ask(t.Context(), endpoint); err == nil {
@@ -73,7 +75,7 @@ func renewedSince(c *cluster, begin time.Time) func(context.Context) error {
 	return func(ctx context.Context) error {
 		leases, err := c.kube.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
 		if err != nil || len(leases.Items) == 0 {
-			return fmt.Errorf("there are %d leases: %w", len(leases.Items), err)
+			return errors.Join(err, fmt.Errorf("there are %d leases", len(leases.Items)))
 		}
 		for _, lease := range leases.Items {
 			if lease.Spec.RenewTime == nil || lease.Spec.RenewTime.Before(&metav1.MicroTime{Time: begin}) {
@@ -119,10 +121,10 @@ func (u user) ask(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// always asks until ctx ends, over one connection and over new ones in turn, and returns the first failure.
-func (u user) always(ctx context.Context, endpoint string) error {
-	for n := 0; ctx.Err() == nil; n++ {
-		if n%2 == 0 {
+// always asks until ctx ends, over one connection and over new ones in turn, counts, and returns the first failure.
+func (u user) always(ctx context.Context, endpoint string, asked *int) error {
+	for ; ctx.Err() == nil; *asked++ {
+		if *asked%2 == 0 {
 			u.client.CloseIdleConnections()
 		}
 		if err := u.ask(context.WithoutCancel(ctx), endpoint); err != nil {
