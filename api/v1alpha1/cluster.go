@@ -22,6 +22,9 @@ const (
 	// ClusterBootstrapped says that the cluster's own objects (RBAC, CoreDNS, storage, metrics, Karpenter's
 	// CRDs) were applied in it.
 	ClusterBootstrapped = "Bootstrapped"
+	// ClusterAuthoritiesReady says that the certificate authorities that were asked for are trusted, and that the one that
+	// was asked for signs: by every server, client and node, as far as they are Naru's.
+	ClusterAuthoritiesReady = "AuthoritiesReady"
 )
 
 // Reasons of a Cluster's conditions.
@@ -64,6 +67,12 @@ type ClusterSpec struct {
 	// endpointAccess says from where users reach the API. Nodes, their pods and Naru itself always do, inside the hosting cluster.
 	// +optional
 	EndpointAccess EndpointAccess `json:"endpointAccess,omitzero"`
+
+	// authorities rotates the cluster's certificate authority. Absent: what is trusted and what signs stays as it is. Any
+	// change may be asked for at once, as trusting the second alone, and signing with it: it is made in steps, none of which
+	// is taken before everything has been seen to follow the one before.
+	// +optional
+	Authorities *AuthoritiesSpec `json:"authorities,omitempty"`
 
 	// deletionProtection refuses a deletion until it is false again.
 	// +optional
@@ -207,6 +216,24 @@ type NetworkingSpec struct {
 	ServiceCIDR string `json:"serviceCIDR,omitempty"`
 }
 
+// AuthoritiesSpec says which generations of a cluster's certificate authority are trusted, and which of them signs. The first
+// is what the cluster was made with.
+//
+// +kubebuilder:validation:XValidation:rule="self.signing in self.trusted",message="authorities.signing must be one of authorities.trusted: what nobody trusts can't sign"
+type AuthoritiesSpec struct {
+	// trusted are one or two generations. One that there never was is made: take the number after the highest there was.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:Minimum=1
+	// +listType=set
+	// +required
+	Trusted []int32 `json:"trusted"`
+	// signing is the generation that signs certificates.
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	Signing int32 `json:"signing"`
+}
+
 // ClusterStatus is what was observed of a managed cluster.
 type ClusterStatus struct {
 	// observedGeneration is the newest generation of the spec that the cluster was Ready for; 0: it never was.
@@ -222,6 +249,18 @@ type ClusterStatus struct {
 	// endpoint is where the cluster's API is reached.
 	// +optional
 	Endpoint ClusterEndpoint `json:"endpoint,omitzero"`
+
+	// authorities are the generations of the cluster's certificate authority, lowest first.
+	// +listType=map
+	// +listMapKey=generation
+	// +optional
+	Authorities []ClusterAuthority `json:"authorities,omitempty"`
+	// lastAuthority is the highest generation that there ever was.
+	// +optional
+	LastAuthority int32 `json:"lastAuthority,omitempty"`
+	// followed is the fingerprint of the authorities that everything in the cluster was last seen to follow.
+	// +optional
+	Followed string `json:"followed,omitempty"`
 
 	// issuer is who the cluster's service account tokens are from.
 	// +optional
@@ -248,7 +287,7 @@ type ClusterEndpoint struct {
 	// address is the front's address in the hosting cluster's service network.
 	// +optional
 	Address string `json:"address,omitempty"`
-	// certificateAuthority is the certificate, in PEM, that the API's own is signed by.
+	// certificateAuthority holds the certificates, in PEM, of the authorities that are trusted; the first one signs.
 	// +optional
 	CertificateAuthority []byte `json:"certificateAuthority,omitempty"`
 }

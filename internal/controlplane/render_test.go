@@ -40,7 +40,7 @@ func scope(replicas int32) component.Scope {
 		"konnectivity-server", "konnectivity-agent", "metrics-server"} {
 		s.Images[image] = "registry.naru.local/" + image + ":v1"
 	}
-	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server", "apiserver-authenticator-client",
+	for _, secret := range []string{"ca", "trust", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server", "apiserver-authenticator-client",
 		"kubeconfig-controller-manager", "kubeconfig-scheduler", "kubeconfig-karpenter"} {
 		s.Hashes[secret] = "hash of " + secret
 	}

@@ -141,6 +141,10 @@ func superviseNode(ctx context.Context, config nodeconfig.Config, seen facts) er
 		log.Error("volumes can't be used", "error", err)
 	}
 	supervisor := &supervise.Supervisor{Children: children, LogDir: logDir, Log: log}
+	if config.Role == nodeconfig.RoleWorker {
+		follower := &authorities{node: config.Name, files: credentialsOf(config.Role), current: supervisor.Current, log: log}
+		go follower.follow(ctx)
+	}
 	log.Info("node starts", "name", config.Name, "ip", seen.ip, "cgroupV2", seen.cgroupV2)
 	if err := supervisor.Run(ctx, processes(config, seen)); err != nil {
 		return err

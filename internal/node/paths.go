@@ -15,7 +15,12 @@ const (
 	logDir           = "/var/log/naru"
 	programs         = "/usr/local/bin/"
 	// kubeletCertificate is where a worker's kubelet keeps its client certificate and key, and renews them.
-	kubeletCertificate = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+	kubeletCertificate = kubeletPKI + "/kubelet-client-current.pem"
+	// kubeletServing is the same of its serving certificate.
+	kubeletServing = kubeletPKI + "/kubelet-server-current.pem"
+	kubeletPKI     = "/var/lib/kubelet/pki"
+	// kubeletFollows says which authorities the kubelet follows: another content starts it again.
+	kubeletFollows = runDir + "/kubelet-follows"
 )
 
 // credentials are the files that a node's processes authenticate with.

@@ -61,6 +61,10 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		joinable := cluster{server: config.APIServer, files: files}.joinable
 		kubelet.Awaits, proxy.Awaits, agent.Awaits = joinable, joinable, joinable
 	}
+	if config.Role == nodeconfig.RoleWorker {
+		kubelet.Reads = []string{kubeletFollows}
+		kubelet.Awaits = notesAuthorities(files.clientCA, kubelet.Awaits)
+	}
 	if len(config.Bootstrap) > 0 {
 		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
 		// which waits for the files that kubeadm writes.

@@ -200,6 +200,17 @@ func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1al
 	cluster.Status.IdentityProvider = v1alpha1.ClusterIdentityProvider{ObservedGeneration: cluster.Generation, Provider: cluster.Spec.IdentityProvider.DeepCopy()}
 	cluster.Status.Version = "v" + cluster.Spec.Version + ".1"
 	cluster.Status.Endpoint = v1alpha1.ClusterEndpoint{Port: 6500, Address: "10.0.0.1", CertificateAuthority: w.authority}
+	wanted := cluster.WantedAuthorities()
+	cluster.Status.Authorities = nil
+	for _, generation := range wanted.Trusted {
+		signing := v1alpha1.AuthorityNotUsed
+		if generation == wanted.Signing {
+			signing = v1alpha1.AuthorityInUse
+		}
+		cluster.Status.LastAuthority = max(cluster.Status.LastAuthority, generation)
+		cluster.Status.Authorities = append(cluster.Status.Authorities, v1alpha1.ClusterAuthority{Generation: generation, Certificate: w.authority,
+			Created: cluster.CreationTimestamp, Activated: &cluster.CreationTimestamp, Signing: signing, Distribution: v1alpha1.AuthorityComplete})
+	}
 	for _, part := range []string{v1alpha1.ClusterEndpointReady, v1alpha1.ClusterRevisionReady, v1alpha1.ClusterPKIReady, v1alpha1.ClusterEtcdReady,
 		v1alpha1.ClusterControlPlaneReady, v1alpha1.ClusterBootstrapped, v1alpha1.ClusterReady} {
 		conditions.True(cluster, part, v1alpha1.ReasonReady, "simulated")

@@ -140,6 +140,7 @@ func TestController(t *testing.T) {
 	t.Run("when users may come from elsewhere, it is said once who publishes the front says so", func(t *testing.T) { testLimitsEndpoint(t, c) })
 	t.Run("when there is an identity provider, API servers are given it", func(t *testing.T) { testWritesProvider(t, c) })
 	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
+	t.Run("when another authority is to sign, it is trusted first", func(t *testing.T) { testTrustsAnother(t, c) })
 	t.Run("when there were many revisions, the active one and the last ten are kept", func(t *testing.T) { testPrunesRevisions(t, c) })
 	t.Run("when the version does not exist, it names those that do", func(t *testing.T) { testNamesReleases(t, c) })
 	t.Run("when a cluster is protected, its deletion is refused with the remedy", func(t *testing.T) { testRefusesProtected(t, c) })
@@ -295,7 +296,7 @@ func testRenews(t *testing.T, c client.Client) {
 	if err := ask(time.Now().Add(time.Second).UTC().Format(time.RFC3339)); err != nil {
 		t.Fatal(err)
 	}
-	permanent := []string{pki.CA, pki.EtcdCA, pki.FrontProxyCA, pki.KonnectivityCA, pki.ServiceAccount, pki.Encryption}
+	permanent := []string{pki.CA, pki.AuthorityName(1), pki.EtcdCA, pki.FrontProxyCA, pki.KonnectivityCA, pki.ServiceAccount, pki.Encryption}
 	eventually(t, c, cluster, func() string {
 		for name, content := range secrets() {
 			if changed := content != before[name]; changed == slices.Contains(permanent, name) {

@@ -44,6 +44,7 @@ func (c *Controller) pki(ctx context.Context, s *scope) (next, error) {
 	if err := s.keep(have); err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
+	s.rotate(have, c.clock.Now())
 	if err := s.issue(have, c.settings.ServerURL); err != nil {
 		return fail(s, v1alpha1.ClusterPKIReady, err)
 	}
@@ -73,6 +74,7 @@ func (c *Controller) secrets(ctx context.Context, s *scope, layout pki.Layout) (
 		return nil, time.Time{}, err
 	}
 	now := c.clock.Now()
+	layout.Trusted = s.nextAuthorities(have)
 	steps, due := layout.Plan(have, now)
 	if len(steps) == 0 {
 		return have, due, nil
@@ -81,22 +83,46 @@ func (c *Controller) secrets(ctx context.Context, s *scope, layout pki.Layout) (
 	if have, err = readSecrets(ctx, c.live, s.render.Namespace); err != nil {
 		return nil, time.Time{}, err
 	}
-	steps, _ = layout.Plan(have, now)
-	for _, step := range steps {
-		data, err := step.Make(have, now)
-		if err != nil {
-			return nil, time.Time{}, err
-		}
-		if err := c.writeSecret(ctx, s, step, data); err != nil {
-			return nil, time.Time{}, err
-		}
-		have[step.Name] = data
-	}
-	if len(steps) > 0 {
-		log.FromContext(ctx).Info("made certificates", "secrets", len(steps), "first", steps[0].Name, "why", steps[0].Why)
+	layout.Trusted = s.nextAuthorities(have)
+	if err := c.make(ctx, s, layout, have); err != nil {
+		return nil, time.Time{}, err
 	}
 	_, due = layout.Plan(have, now)
 	return have, due, nil
+}
+
+// planRounds is how often is looked for what follows from what was just made: certificates of another authority.
+const planRounds = 3
+
+// make writes the Secrets that a layout lacks, and adds them to have.
+func (c *Controller) make(ctx context.Context, s *scope, layout pki.Layout, have pki.Secrets) error {
+	now := c.clock.Now()
+	for range planRounds {
+		steps, _ := layout.Plan(have, now)
+		if len(steps) == 0 {
+			return nil
+		}
+		log.FromContext(ctx).Info("makes certificates", "secrets", len(steps), "first", steps[0].Name, "why", steps[0].Why)
+		if err := c.carryOut(ctx, s, steps, have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Controller) carryOut(ctx context.Context, s *scope, steps []pki.Step, have pki.Secrets) error {
+	now := c.clock.Now()
+	for _, step := range steps {
+		data, err := step.Make(have, now)
+		if err != nil {
+			return err
+		}
+		if err := c.writeSecret(ctx, s, step, data); err != nil {
+			return err
+		}
+		have[step.Name] = data
+	}
+	return nil
 }
 
 // waitingError says that Naru's own authority is not there yet: another controller makes it when it starts.
@@ -166,7 +192,9 @@ func (s *scope) keep(have pki.Secrets) error {
 		s.authorities[name] = have.Material(name)
 	}
 	s.render.AuthenticatorCA = string(have.Material(pki.AuthenticatorCA).Certificate)
-	s.cluster.Status.Endpoint.CertificateAuthority = s.authorities[pki.CA].Certificate
+	trusted := s.authorities[pki.CA].Certificate
+	s.render.Hashes[pki.Trust] = component.ContentHash(pki.Sorted(trusted))
+	s.cluster.Status.Endpoint.CertificateAuthority = trusted
 	return nil
 }
 

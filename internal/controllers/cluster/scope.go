@@ -17,6 +17,11 @@ type scope struct {
 	// leaves are the certificates that the controller itself uses or copies, authorities the CAs.
 	leaves      map[string]pki.Material
 	authorities map[string]pki.Material
+	// inForce says which authorities are trusted and sign, generations are their certificates and those of what is wanted;
+	// obsolete names the Secrets of others.
+	inForce     pki.Authorities
+	generations map[int32][]byte
+	obsolete    []string
 	// missing is what the servers lack; apiServers is how many API servers are ready.
 	missing    []string
 	apiServers int32
@@ -60,7 +65,7 @@ func (s *scope) use(revision *v1alpha1.ClusterRevision) {
 // parts are the conditions that Ready summarises, in the order of the phases.
 var parts = []string{
 	v1alpha1.ClusterEndpointReady, v1alpha1.ClusterRevisionReady, v1alpha1.ClusterPKIReady, v1alpha1.ClusterEtcdReady,
-	v1alpha1.ClusterControlPlaneReady, v1alpha1.ClusterBootstrapped,
+	v1alpha1.ClusterControlPlaneReady, v1alpha1.ClusterBootstrapped, v1alpha1.ClusterAuthoritiesReady,
 }
 
 // summarize sets Ready, and the condition of every phase that the pass did not come to for the first time.

@@ -22,7 +22,7 @@ var manifests embed.FS
 // Data is what the manifests of a cluster's add-ons depend on.
 type Data struct {
 	component.Scope
-	// CA is the cluster's authority, PEM.
+	// CA holds the cluster's authorities that are trusted, PEM.
 	CA []byte
 	// Agent is the certificate of konnectivity's agents, Metrics that of metrics-server.
 	Agent   pki.Material
@@ -32,11 +32,29 @@ type Data struct {
 // Base64 encodes for a Secret's data.
 func (Data) Base64(content []byte) string { return base64.StdEncoding.EncodeToString(content) }
 
-// AgentHash rolls the agents when their certificate is renewed.
-func (d Data) AgentHash() string { return component.ContentHash(d.Agent.Certificate) }
+// AgentHash rolls the agents when their certificate is renewed, or others are trusted.
+func (d Data) AgentHash() string {
+	return component.ContentHash(append(pki.Sorted(d.CA), d.Agent.Certificate...))
+}
 
-// MetricsHash rolls metrics-server when its certificate is renewed.
-func (d Data) MetricsHash() string { return component.ContentHash(d.Metrics.Certificate) }
+// MetricsHash rolls metrics-server when its certificate is renewed, or others are trusted.
+func (d Data) MetricsHash() string {
+	return component.ContentHash(append(pki.Sorted(d.CA), d.Metrics.Certificate...))
+}
+
+// TrustHash rolls what reads once whom to trust.
+func (d Data) TrustHash() string { return component.ContentHash(pki.Sorted(d.CA)) }
+
+// Namespace is where the add-ons' workloads are in the cluster.
+const Namespace = "kube-system"
+
+// Workloads are the add-ons that read once whom to trust, when their pods start.
+func Workloads() []component.Component {
+	of := func(kind, name string) component.Component {
+		return component.Component{Name: name, Workload: component.Workload{Kind: kind, Name: name}}
+	}
+	return []component.Component{of("DaemonSet", "konnectivity-agent"), of("Deployment", "coredns"), of("Deployment", "metrics-server")}
+}
 
 // Render returns all objects, in the order in which they are to be applied.
 func Render(data Data) ([]*unstructured.Unstructured, error) {

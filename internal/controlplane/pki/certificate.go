@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// CALifetime is how long an authority is valid. Authorities are not renewed.
+	// CALifetime is how long an authority is valid. Authorities are not renewed by themselves: see Authorities.
 	CALifetime = 10 * 365 * 24 * time.Hour
 	// LeafLifetime is how long every other certificate is valid.
 	LeafLifetime = 365 * 24 * time.Hour

@@ -88,7 +88,9 @@ type KubeconfigSpec struct {
 
 // Layout is every certificate and kubeconfig of a cluster.
 type Layout struct {
-	Cluster      string
+	Cluster string
+	// Trusted says which generations of CA there are to be; Authorities are the others.
+	Trusted      Authorities
 	Authorities  []Authority
 	Certificates []Certificate
 	Kubeconfigs  []KubeconfigSpec
@@ -108,8 +110,8 @@ func NewLayout(in Input) (Layout, error) {
 	}
 	return Layout{
 		Cluster: in.Cluster,
+		Trusted: First(),
 		Authorities: []Authority{
-			{CA, "naru:" + in.Cluster},
 			{EtcdCA, "naru:" + in.Cluster + ":etcd"},
 			{FrontProxyCA, "naru:" + in.Cluster + ":front-proxy"},
 			{KonnectivityCA, "naru:" + in.Cluster + ":konnectivity"},

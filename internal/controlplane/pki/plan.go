@@ -46,6 +46,7 @@ func (l Layout) Plan(have Secrets, now time.Time) (steps []Step, next time.Time)
 			steps = append(steps, Step{Name: authority.Name, Why: "it does not exist", Permanent: true, TLS: true, make: authority.make})
 		}
 	}
+	steps = append(steps, l.authoritySteps(have)...)
 	for name, make := range map[string]func(Secrets, time.Time) (map[string][]byte, error){
 		ServiceAccount: makeServiceAccount, Encryption: makeEncryption,
 	} {
@@ -55,6 +56,9 @@ func (l Layout) Plan(have Secrets, now time.Time) (steps []Step, next time.Time)
 	}
 	for _, certificate := range l.Certificates {
 		why, due := DecideLeaf(have.Material(certificate.Name), have.Material(certificate.Authority), certificate.Leaf, now, l.Asked)
+		if why == "" && certificate.differs(have) {
+			why = "what certifies its authority has changed"
+		}
 		if why != "" {
 			steps = append(steps, Step{Name: certificate.Name, Why: why, TLS: true, make: certificate.make})
 		} else if due.Before(next) {
@@ -78,7 +82,9 @@ func (a Authority) make(_ Secrets, now time.Time) (map[string][]byte, error) {
 }
 
 func (c Certificate) make(have Secrets, now time.Time) (map[string][]byte, error) {
-	return tlsData(Issue(have.Material(c.Authority), c.Leaf, now))
+	issued, err := Issue(have.Material(c.Authority), c.Leaf, now)
+	issued.Certificate = append(issued.Certificate, c.chainOf(have)...)
+	return tlsData(issued, err)
 }
 
 func tlsData(m Material, err error) (map[string][]byte, error) {

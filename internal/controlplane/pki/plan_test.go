@@ -53,7 +53,7 @@ func TestPlan(t *testing.T) {
 
 	t.Run("when there is nothing, it makes everything once", func(t *testing.T) {
 		have := Secrets{}
-		if got, want := len(carryOut(t, l, have, start)), len(l.Authorities)+len(l.Certificates)+len(l.Kubeconfigs)+2; got != want {
+		if got, want := len(carryOut(t, l, have, start)), len(l.Authorities)+len(l.Certificates)+len(l.Kubeconfigs)+4; got != want {
 			t.Errorf("made %d Secrets, want %d", got, want)
 		}
 		if again := carryOut(t, l, have, start.Add(time.Hour)); len(again) != 0 {

@@ -63,7 +63,7 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 	}
 	if ca := cluster.Status.Endpoint.CertificateAuthority; len(ca) > 0 && cluster.Status.Endpoint.Port != 0 {
 		shape.Endpoint = aws.String(Endpoint(cluster))
-		shape.CertificateAuthority = &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString(ca))}
+		shape.CertificateAuthority = &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString(ca)), Active: activeAuthority(cluster)}
 	}
 	if issuer := cluster.Status.Issuer.URL; issuer != "" {
 		shape.Identity = &types.Identity{Oidc: &types.OIDC{Issuer: &issuer}}

@@ -23,7 +23,6 @@ func nothing(_ subject, why string) error {
 // Why operations are refused.
 const (
 	noCapability  = "there are no capabilities (ACK, KRO, ARGOCD) yet: install what is needed into the cluster"
-	noRotation    = "certificate authorities can't be rotated yet: the cluster has the one it was made with"
 	noConnected   = "there is no agent yet that connects clusters which are not Naru's"
 	noSubscribing = "EKS Anywhere is not sold by Naru, and Naru needs no subscription"
 	always        = "; the list is always empty"
@@ -38,11 +37,8 @@ func absent() map[string]operation {
 		"ListCapabilities": reduced(noCapability+always, func(h *Handlers, ctx context.Context, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
 			return &eks.ListCapabilitiesOutput{Capabilities: []types.CapabilitySummary{}}, h.known(ctx, in.ClusterName)
 		}),
-		"CreateCertificateAuthority":   refused(noRotation, notPossible),
-		"ActivateCertificateAuthority": refused(noRotation, notPossible),
-		"DeleteCertificateAuthority":   refused(noRotation, notPossible),
-		"RegisterCluster":              refused(noConnected, notPossible),
-		"DeregisterCluster":            refused(noConnected, nothing),
+		"RegisterCluster":   refused(noConnected, notPossible),
+		"DeregisterCluster": refused(noConnected, nothing),
 		"CreateEksAnywhereSubscription": refused(noSubscribing, func(_ subject, why string) error {
 			return &types.InvalidParameterException{Message: aws.String(why)}
 		}),
@@ -52,8 +48,6 @@ func absent() map[string]operation {
 		"ListEksAnywhereSubscriptions": reduced(noSubscribing+always, func(*Handlers, context.Context, *eks.ListEksAnywhereSubscriptionsInput) (*eks.ListEksAnywhereSubscriptionsOutput, error) {
 			return &eks.ListEksAnywhereSubscriptionsOutput{Subscriptions: []types.EksAnywhereSubscription{}}, nil
 		}),
-		"ListCertificateAuthorities":   reduced("the one that the cluster was made with", (*Handlers).listAuthorities),
-		"DescribeCertificateAuthority": reduced("the one that the cluster was made with", (*Handlers).describeAuthority),
 	}
 }
 
@@ -63,30 +57,4 @@ func (h *Handlers) known(ctx context.Context, cluster *string) error {
 		return subject{cluster: *cluster}.exception(err)
 	}
 	return nil
-}
-
-func (h *Handlers) listAuthorities(ctx context.Context, in *eks.ListCertificateAuthoritiesInput) (*eks.ListCertificateAuthoritiesOutput, error) {
-	cluster, err := h.Backend.Cluster(ctx, *in.ClusterName)
-	if err != nil {
-		return nil, subject{cluster: *in.ClusterName}.exception(err)
-	}
-	out := &eks.ListCertificateAuthoritiesOutput{CertificateAuthorities: []types.CertificateAuthoritySummary{}}
-	if ca := h.Site.Authority(cluster); ca != nil {
-		out.CertificateAuthorities = append(out.CertificateAuthorities, types.CertificateAuthoritySummary{
-			Id: ca.Id, CreatedAt: ca.CreatedAt, ActivatedAt: ca.ActivatedAt, CreatedBy: ca.CreatedBy, ActivatedBy: ca.ActivatedBy,
-			SigningStatus: ca.SigningStatus, DistributionStatus: ca.DistributionStatus,
-		})
-	}
-	return out, nil
-}
-
-func (h *Handlers) describeAuthority(ctx context.Context, in *eks.DescribeCertificateAuthorityInput) (*eks.DescribeCertificateAuthorityOutput, error) {
-	cluster, err := h.Backend.Cluster(ctx, *in.ClusterName)
-	if err != nil {
-		return nil, subject{cluster: *in.ClusterName}.exception(err)
-	}
-	if ca := h.Site.Authority(cluster); ca != nil && *ca.Id == *in.CertificateAuthorityId {
-		return &eks.DescribeCertificateAuthorityOutput{CertificateAuthority: ca}, nil
-	}
-	return nil, &types.ResourceNotFoundException{Message: aws.String("No certificate authority found for id: " + *in.CertificateAuthorityId + "."), ClusterName: in.ClusterName}
 }

@@ -30,7 +30,7 @@ const (
 type Cluster struct {
 	// Server is the URL of the cluster's API server, as machines reach it.
 	Server string
-	// CA, KubeProxy and Agent are the cluster's CA certificate and its agents' kubeconfigs.
+	// CA, KubeProxy and Agent are the cluster's CA certificates, the one that signs first, and its agents' kubeconfigs.
 	CA, KubeProxy, Agent []byte
 	PodCIDR, ServiceCIDR string
 	// PauseImage is the sandbox image.
@@ -151,7 +151,8 @@ func kubeconfig(cluster Cluster, token string) ([]byte, error) {
 		"current-context": name,
 		"contexts":        []any{map[string]any{"name": name, "context": map[string]any{"cluster": name, "user": name}}},
 		"clusters": []any{map[string]any{"name": name, "cluster": map[string]any{
-			"server": cluster.Server, "certificate-authority-data": cluster.CA,
+			// By name: the kubelet's own kubeconfig, which it makes of this one, then has what the file holds in the end.
+			"server": cluster.Server, "certificate-authority": path.Join(path.Dir(nodeconfig.Path), caFile),
 		}}},
 		"users": []any{map[string]any{"name": name, "user": map[string]any{"token": token}}},
 	})

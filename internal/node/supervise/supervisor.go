@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,8 @@ type Supervisor struct {
 
 	mu     sync.Mutex
 	states map[string]State
+	// read is what each process has read of its files when it started.
+	read map[string]map[string][]byte
 }
 
 // State is what is known of one process.
@@ -115,6 +118,27 @@ func (s *Supervisor) States() map[string]State {
 		copied[name] = state
 	}
 	return copied
+}
+
+// Current tells whether a process is ready that has read what its files hold now.
+func (s *Supervisor) Current(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, content := range s.read[name] {
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
+			return false
+		}
+	}
+	return s.states[name].Ready
+}
+
+func (s *Supervisor) started(name string, read map[string][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.read == nil {
+		s.read = map[string]map[string][]byte{}
+	}
+	s.read[name] = read
 }
 
 func (s *Supervisor) set(name string, change func(*State)) {
@@ -225,6 +249,7 @@ func (r *run) runOnce() error {
 		defer reader.Close()
 		_, _ = io.Copy(r.log, reader)
 	}()
+	r.s.started(r.process.Name, read)
 	r.s.set(r.process.Name, func(state *State) { state.PID = cmd.Process.Pid })
 	ended := make(chan error, 1)
 	go func() { ended <- r.s.Children.Wait(cmd) }()

@@ -140,3 +140,25 @@ func TestReapOrphans(t *testing.T) {
 	}
 	await(t, "when somebody else's process ends, it is reaped", gone)
 }
+
+func TestSupervisorCurrent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old")
+	s, stop := start(t, Process{Name: "reader", Command: []string{"sleep", "1000"}, Reads: []string{file}})
+	defer stop()
+	await(t, "when a process has started, it has read what is there", func() bool { return s.Current("reader") })
+	before := s.States()["reader"].PID
+	write("new")
+	if s.Current("reader") && s.States()["reader"].PID == before {
+		t.Error("when a file has changed since, the process has not read it")
+	}
+	await(t, "when it has started again, it has", func() bool { return s.Current("reader") && s.States()["reader"].PID != before })
+	if s.Current("nobody") {
+		t.Error("when there is no such process, it has read nothing")
+	}
+}
