@@ -70,6 +70,9 @@ func (c *Cluster) WantedAuthorities() AuthoritiesSpec {
 	}
 	var now AuthoritiesSpec
 	for _, authority := range c.Status.Authorities {
+		if authority.Distribution == AuthorityDeleting {
+			continue
+		}
 		now.Trusted = append(now.Trusted, authority.Generation)
 		if authority.Signing == AuthorityInUse || now.Signing == 0 {
 			now.Signing = authority.Generation

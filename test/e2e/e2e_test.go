@@ -54,6 +54,7 @@ func scenarios() []scenario {
 		{name: "repair", run: testRepair},
 		{name: "faults", run: testFaults},
 		{name: "renewal", run: testRenewal},
+		{name: "rotation", run: testRotation},
 		{name: "replicas", run: testReplicas},
 		{name: "crash", run: testCrash, ownsPlatform: true},
 		{name: "delete", run: testDelete},

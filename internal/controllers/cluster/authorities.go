@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ func (s *scope) rotate(have pki.Secrets, now time.Time) {
 	for name := range have {
 		if generation, ok := pki.AuthorityGeneration(name); ok && !slices.Contains(s.inForce.Trusted, generation) {
 			s.obsolete = append(s.obsolete, name)
+			s.generations[generation] = have.Material(name).Certificate
 		}
 	}
 	if len(s.inForce.Trusted) == 1 && s.cluster.Status.Followed == "" {
@@ -92,6 +94,8 @@ func (c *Controller) followers(ctx context.Context, s *scope) (next, error) {
 	if err := c.deleteAuthorities(ctx, s); err != nil {
 		return fail(s, v1alpha1.ClusterAuthoritiesReady, err)
 	}
+	maps.DeleteFunc(s.generations, func(generation int32, _ []byte) bool { return !slices.Contains(s.inForce.Trusted, generation) })
+	s.noteAuthorities(c.clock.Now())
 	conditions.True(s.cluster, v1alpha1.ClusterAuthoritiesReady, v1alpha1.ReasonReady,
 		fmt.Sprintf("certificate authority %d signs, and everything trusts it", s.inForce.Signing))
 	return next{}, nil

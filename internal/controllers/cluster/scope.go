@@ -17,8 +17,8 @@ type scope struct {
 	// leaves are the certificates that the controller itself uses or copies, authorities the CAs.
 	leaves      map[string]pki.Material
 	authorities map[string]pki.Material
-	// inForce says which authorities are trusted and sign, generations are their certificates and those of what is wanted;
-	// obsolete names the Secrets of others.
+	// inForce says which authorities are trusted and sign; obsolete names the Secrets of others, which are about to go.
+	// generations are the certificates of both, and of what is wanted.
 	inForce     pki.Authorities
 	generations map[int32][]byte
 	obsolete    []string

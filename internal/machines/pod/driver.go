@@ -35,21 +35,38 @@ func New(hosting client.Client, clock clock.PassiveClock) *Driver {
 	return &Driver{hosting: hosting, clock: clock}
 }
 
-// Create writes the Secret and makes the pod.
+// Create writes the Secret and makes the pod. The host of a pod that is there is told when the Secret has changed.
 func (d *Driver) Create(ctx context.Context, blueprint machines.Blueprint) error {
 	secret, pod := Render(blueprint)
 	if err := d.writeSecret(ctx, secret); err != nil {
 		return err
 	}
-	err := d.hosting.Get(ctx, client.ObjectKeyFromObject(pod), &corev1.Pod{})
+	there := &corev1.Pod{}
+	err := d.hosting.Get(ctx, client.ObjectKeyFromObject(pod), there)
 	if err == nil {
-		return nil
+		return d.tell(ctx, there, pod.Annotations[filesAnnotation])
 	}
 	if !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading node pod: %w", err)
 	}
 	if err := d.hosting.Create(ctx, pod); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating node pod: %w", err)
+	}
+	return nil
+}
+
+// tell annotates a pod with the hash of its Secret's content.
+func (d *Driver) tell(ctx context.Context, pod *corev1.Pod, hash string) error {
+	if pod.Annotations[filesAnnotation] == hash {
+		return nil
+	}
+	before := pod.DeepCopy()
+	if pod.Annotations == nil {
+		pod.Annotations = map[string]string{}
+	}
+	pod.Annotations[filesAnnotation] = hash
+	if err := d.hosting.Patch(ctx, pod, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("annotating node pod: %w", err)
 	}
 	return nil
 }

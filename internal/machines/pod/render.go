@@ -1,6 +1,12 @@
 package pod
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -24,6 +30,10 @@ const (
 	// hostLostSeconds is how long a node pod stays on a host that stopped answering. Its node was found unhealthy in
 	// the managed cluster by then, and is being replaced.
 	hostLostSeconds = 30
+
+	// filesAnnotation on a node pod tells which bootstrap files its Secret had last. A kubelet looks at a pod's mounted Secrets
+	// every minute or so, and at once when the pod changes.
+	filesAnnotation = "naru.dev/bootstrap-files"
 
 	container  = "node"
 	configPath = "/etc/naru"
@@ -51,8 +61,10 @@ func renderSecret(blueprint machines.Blueprint) *corev1.Secret {
 
 func renderPod(blueprint machines.Blueprint) *corev1.Pod {
 	machine := blueprint.Machine
+	meta := objectMeta(machine)
+	meta.Annotations = map[string]string{filesAnnotation: filesHash(blueprint.Files)}
 	return &corev1.Pod{
-		ObjectMeta: objectMeta(machine),
+		ObjectMeta: meta,
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken:  ptr.To(false),
 			EnableServiceLinks:            ptr.To(false),
@@ -89,6 +101,15 @@ func objectMeta(machine *v1alpha1.Machine) metav1.ObjectMeta {
 		},
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(machine, v1alpha1.GroupVersion.WithKind("Machine"))},
 	}
+}
+
+// filesHash tells bootstrap files from others.
+func filesHash(files map[string][]byte) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%q %q\n", name, files[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 func secretName(machine string) string { return machine + "-bootstrap" }
