@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/controlplane/pki"
 )
 
@@ -31,7 +32,9 @@ const rotationPatience = 5 * time.Minute
 
 // rotation is what the scenario knows of the cluster's authorities.
 type rotation struct {
-	aws     awsClients
+	aws awsClients
+	// stop ends the controller, which is started again, at the beginning of each step.
+	stop    func()
 	first   string
 	second  string
 	trusted *x509.Certificate
@@ -46,7 +49,9 @@ func testRotation(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rotation{aws: newAWS(t)}
+	r := &rotation{aws: newAWS(t), stop: func() {
+		w.kubectlHosting(t, "-n", v1alpha1.SystemNamespace, "delete", "pod", "-l", "app=naru-controller", "--wait=false")
+	}}
 	t.Run("when a second authority comes to sign, no request fails of a client that knows the first alone", func(t *testing.T) {
 		undisturbed(t, c, func() { r.create(t, c); r.activate(t, c) })
 	})
@@ -89,6 +94,7 @@ func (r *rotation) create(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	r.second = *made.CertificateAuthority.Id
+	r.stop()
 	_, err = r.aws.eks.ActivateCertificateAuthority(t.Context(), &eks.ActivateCertificateAuthorityInput{ClusterName: name, CertificateAuthorityId: &r.second})
 	if early := (*types.InvalidRequestException)(nil); !errors.As(err, &early) {
 		t.Errorf("when it is not distributed, it can't be activated: %v", err)
@@ -110,6 +116,7 @@ func (r *rotation) activate(t *testing.T, c *cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.stop()
 	_, err = r.aws.eks.DeleteCertificateAuthority(t.Context(), &eks.DeleteCertificateAuthorityInput{ClusterName: name, CertificateAuthorityId: &r.first})
 	if inUse := (*types.ResourceInUseException)(nil); !errors.As(err, &inUse) {
 		t.Errorf("when the first is in use, it can't be deleted: %v", err)
@@ -135,6 +142,7 @@ func (r *rotation) delete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.stop()
 	eventually(t, "the first authority to go", rotationPatience, func(ctx context.Context) error {
 		list, err := r.aws.eks.ListCertificateAuthorities(ctx, &eks.ListCertificateAuthoritiesInput{ClusterName: aws.String(haCluster)})
 		if err == nil && (len(list.CertificateAuthorities) != 1 || *list.CertificateAuthorities[0].Id != r.second) {
