@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -56,6 +57,9 @@ func testRotation(t *testing.T, w *world) {
 		undisturbed(t, c, func() { r.create(t, c); r.activate(t, c) })
 	})
 	both := w.connectAnew(t)
+	if n := bytes.Count(both.config.CAData, []byte("BEGIN CERTIFICATE")); n != 2 {
+		t.Errorf("when two are trusted, naru kubeconfig has %d", n)
+	}
 	t.Run("when the first is deleted, no request fails of a client that knows both", func(t *testing.T) {
 		undisturbed(t, both, func() { r.delete(t) })
 	})
