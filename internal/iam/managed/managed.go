@@ -1,6 +1,9 @@
 // Package managed holds the managed policies that come with Naru, under the ARNs and names that AWS has for them: those
-// that EKS's users attach. AmazonEKSClusterPolicy, AmazonEKSServicePolicy and the first version of
-// AmazonEKSWorkerNodePolicy are those of the seed document's section 4.3, without the errors of its scan.
+// that EKS's users attach. The first versions of AmazonEKSClusterPolicy, AmazonEKSServicePolicy and AmazonEKSWorkerNodePolicy
+// are those of the seed document's section 4.3, without the errors of its scan. Everything else allows what AWS's own policies
+// did in November 2026 (its AmazonEKSClusterPolicy was v9 then, AmazonEKSServicePolicy v7, AmazonEKSWorkerNodePolicy v3,
+// PowerUserAccess v12); the ids of versions here are Naru's own. AWS writes them down in
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 //
 // Most of what they allow are services that Naru has not; they are here so that tools that attach them find them.
 package managed

@@ -26,7 +26,9 @@ func TestPolicies(t *testing.T) {
 			}
 		}
 	}
-	if id, _ := policies["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"].Default(); id != "v2" {
-		t.Errorf("when there are two versions, the later one decides: it is %s", id)
+	for _, name := range []string{"AmazonEKSClusterPolicy", "AmazonEKSServicePolicy", "AmazonEKSWorkerNodePolicy"} {
+		if id, _ := policies["arn:aws:iam::aws:policy/"+name].Default(); id != "v2" {
+			t.Errorf("when %s has two versions, the later one decides: it is %s", name, id)
+		}
 	}
 }

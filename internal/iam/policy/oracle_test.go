@@ -53,7 +53,7 @@ type oracleCase struct {
 // out. It needs node and npm, and fails without them.
 func TestOracle(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	cases := make([]oracleCase, 4000)
+	cases := make([]oracleCase, 20000)
 	for i := range cases {
 		cases[i] = newCase(random)
 	}
@@ -145,8 +145,8 @@ func newCase(r *rand.Rand) oracleCase {
 		Resource: pick(r, prod, "arn:aws:eks:eu-west-1:111122223333:cluster/team-red-1"), Context: map[string][]string{},
 	}
 	known := map[string][]string{
-		"aws:SourceIp": {"203.0.113.9", "198.51.100.1"}, "aws:PrincipalTag/team": {"red", "Blue"}, "aws:MultiFactorAuthAge": {"100", "300"}, "aws:SecureTransport": {"true", "false"},
-		"aws:CurrentTime": {"2026-11-24T12:00:00Z", "2027-01-01T00:00:00Z"}, "aws:PrincipalArn": {dev, alice}, "aws:RequestTag/team": {"red", "green"},
+		"aws:SourceIp": {"203.0.113.9", "198.51.100.1"}, "aws:PrincipalTag/team": {"red", "Blue"}, "aws:MultiFactorAuthAge": {"100", "300", "299.5"}, "aws:SecureTransport": {"true", "false"},
+		"aws:CurrentTime": {"2026-11-24T12:00:00Z", "2027-01-01T00:00:00Z"}, "aws:PrincipalArn": {dev, alice}, "aws:RequestTag/team": {"red", "green", "r*", ""},
 	}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
 		// The oracle takes a statement that has a variable without a value for one that never applies. AWS says that negated operators
@@ -172,15 +172,25 @@ func newDocument(r *rand.Rand) any {
 	var statements []any
 	for i := range 1 + r.IntN(3) {
 		s := map[string]any{"Sid": fmt.Sprintf("s%d", i), "Effect": pick(r, "Allow", "Allow", "Allow", "Deny")}
-		s[pick(r, "Action", "Action", "Action", "NotAction")] = pick(r, []string{"*"}, []string{"eks:*"}, []string{"eks:De*Cluster"}, []string{"EKS:describecluster", "ec2:*"}, []string{"eks:???Resource"})
+		s[pick(r, "Action", "Action", "Action", "NotAction")] = pick(r, []string{"*"}, []string{"eks:*"}, []string{"eks:De*Cluster"}, []string{"EKS:describecluster", "ec2:*"}, []string{"eks:???Resource"}, []string{"eks:Describe", "eks:Tag*e"}, []string{"eks:*c*r"})
 		s[pick(r, "Resource", "Resource", "Resource", "NotResource")] = pick(r, []string{"*"}, []string{"arn:aws:eks:*:*:cluster/*"}, []string{"arn:aws:eks:*:*:cluster/team-${aws:PrincipalTag/team}-*"},
-			[]string{"arn:aws:eks:eu-*:*:cluster/*"}, []string{prod, "arn:aws:s3:::x"})
+			[]string{"arn:aws:eks:eu-*:*:cluster/*"}, []string{prod, "arn:aws:s3:::x"},
+			[]string{"arn:aws:eks:*:*:cluster/team-???-?"}, []string{"arn:aws:*:*:*:*"}, []string{"arn:aws:eks:*:111122223333:cluster/${*}"})
 		if r.IntN(3) > 0 {
 			s["Condition"] = newCondition(r)
 		}
+		if r.IntN(6) == 0 { // a second operator, or another one of the same name
+			if both, ok := s["Condition"].(map[string]any); ok {
+				maps.Copy(both, newCondition(r).(map[string]any))
+			}
+		}
 		statements = append(statements, s)
 	}
-	return map[string]any{"Version": "2012-10-17", "Statement": statements}
+	document := map[string]any{"Version": "2012-10-17", "Statement": statements}
+	if len(statements) == 1 && r.IntN(2) == 0 {
+		document["Statement"] = statements[0]
+	}
+	return document
 }
 
 func newCondition(r *rand.Rand) any {
@@ -190,14 +200,14 @@ func newCondition(r *rand.Rand) any {
 	}
 	k := pick(r,
 		kind{[]string{"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike"},
-			[]string{"aws:PrincipalTag/team", "aws:RequestTag/team"}, [][]string{{"red"}, {"blue", "r*"}, {"${aws:PrincipalTag/team}"}, {"${aws:PrincipalTag/team, 'green'}"}, {"?ed"}}},
+			[]string{"aws:PrincipalTag/team", "aws:RequestTag/team"}, [][]string{{"red"}, {"blue", "r*"}, {"${aws:PrincipalTag/team}"}, {"${aws:PrincipalTag/team, 'green'}"}, {"?ed"}, {"*"}, {""}, {"RED", "${aws:principaltag/team}"}}},
 		kind{[]string{"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals"},
-			[]string{"aws:MultiFactorAuthAge"}, [][]string{{"100"}, {"300", "5"}, {"200"}}},
+			[]string{"aws:MultiFactorAuthAge"}, [][]string{{"100"}, {"300", "5"}, {"200"}, {"299.5"}}},
 		kind{[]string{"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"},
-			[]string{"aws:CurrentTime"}, [][]string{{"2026-11-24T12:00:00Z"}, {"2026-12-01T00:00:00Z"}}},
-		kind{[]string{"Bool"}, []string{"aws:SecureTransport"}, [][]string{{"true"}, {"false"}}},
-		kind{[]string{"IpAddress", "NotIpAddress"}, []string{"aws:SourceIp"}, [][]string{{"203.0.113.0/24"}, {"198.51.100.1", "10.0.0.0/8"}}},
-		kind{[]string{"ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike"}, []string{"aws:PrincipalArn"}, [][]string{{dev}, {"arn:aws:iam::*:user/*"}, {"arn:aws:iam::111122223333:role/d?v", alice}}},
+			[]string{"aws:CurrentTime"}, [][]string{{"2026-11-24T12:00:00Z"}, {"2026-12-01T00:00:00Z"}, {"2026-11-24T21:00:00+09:00"}, {"2026-12-01"}}},
+		kind{[]string{"Bool"}, []string{"aws:SecureTransport"}, [][]string{{"true"}, {"false"}, {"True"}, {"true", "false"}}},
+		kind{[]string{"IpAddress", "NotIpAddress"}, []string{"aws:SourceIp"}, [][]string{{"203.0.113.0/24"}, {"198.51.100.1", "10.0.0.0/8"}, {"2001:db8::/32"}}},
+		kind{[]string{"ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike"}, []string{"aws:PrincipalArn"}, [][]string{{dev}, {"arn:aws:iam::*:user/*"}, {"arn:aws:iam::111122223333:role/d?v", alice}, {"arn:*:iam::111122223333:*"}, {"arn:aws:iam::111122223333:user/${aws:PrincipalTag/team}"}}},
 	)
 	operator := pick(r, k.operators...)
 	switch r.IntN(8) {
@@ -207,7 +217,7 @@ func newCondition(r *rand.Rand) any {
 		return map[string]any{"Null": map[string]any{pick(r, k.keys...): pick(r, "true", "false")}}
 	case 2, 3:
 		set := pick(r, "ForAllValues:", "ForAnyValue:")
-		return map[string]any{set + pick(r, "StringEquals", "StringLike", "StringNotEquals"): map[string]any{"aws:TagKeys": pick(r, []string{"team"}, []string{"team", "c*"}, []string{"team", "cost"})}}
+		return map[string]any{set + pick(r, "StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"): map[string]any{"aws:TagKeys": pick(r, []string{"team"}, []string{"team", "c*"}, []string{"team", "cost"}, []string{"TEAM"}, []string{"*"})}}
 	}
 	return map[string]any{operator: map[string]any{pick(r, k.keys...): pick(r, k.values...)}}
 }
