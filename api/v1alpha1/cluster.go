@@ -82,6 +82,13 @@ type ClusterSpec struct {
 	// change without a restart.
 	// +optional
 	IdentityProvider *IdentityProvider `json:"identityProvider,omitempty"`
+
+	// addons says how components that every cluster comes with are kept, where that is not as they come.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=5
+	// +optional
+	Addons []AddonSpec `json:"addons,omitempty"`
 }
 
 // Values of EndpointAccess.Public.
@@ -277,6 +284,16 @@ type ClusterStatus struct {
 	// revision is the name of the active ClusterRevision.
 	// +optional
 	Revision string `json:"revision,omitempty"`
+
+	// addons are those that the spec has.
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Addons []AddonStatus `json:"addons,omitempty"`
+
+	// observations tell whether the cluster can take another version.
+	// +optional
+	Observations ClusterObservations `json:"observations,omitzero"`
 }
 
 // ClusterEndpoint is where a cluster's API is reached.

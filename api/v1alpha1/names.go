@@ -42,6 +42,8 @@ const (
 	AnnotationAuthentication = "naru.dev/authentication"
 	// AnnotationAddons on a Cluster holds which of its components are add-ons of the EKS API.
 	AnnotationAddons = "naru.dev/eks-addons"
+	// AnnotationObserve on a Cluster is a time, as 2026-11-24T12:00:00Z: its observations are made anew where they are older.
+	AnnotationObserve = "naru.dev/observe"
 	// Finalizer keeps an object until what it stands for is gone.
 	Finalizer = "naru.dev/finalizer"
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/addon"
 )
 
 // The words of the rules on the kinds; a test compares them with the generated definitions, so
@@ -73,7 +74,23 @@ func ValidateCluster(cluster *v1alpha1.Cluster, catalogue Catalogue) error {
 	if r := cluster.Spec.ControlPlane.Replicas; r != 0 && r != 1 && r != 3 {
 		return invalidf("spec.controlPlane.replicas", "%d can't be: 3 survives the loss of one, 1 is the small form", r)
 	}
+	if err := validateAddons(cluster.Spec.Addons); err != nil {
+		return err
+	}
 	return validateNetworking(cluster.Spec.Networking)
+}
+
+func validateAddons(specs []v1alpha1.AddonSpec) error {
+	for _, spec := range specs {
+		known, ok := addon.Find(spec.Name)
+		if !ok {
+			return invalidf("spec.addons", "there is no add-on %q; there are coredns, eks-pod-identity-agent, kube-proxy, metrics-server and vpc-cni", spec.Name)
+		}
+		if _, err := known.Parse(spec.Configuration); err != nil {
+			return invalidf("spec.addons["+spec.Name+"].configuration", "%s", err)
+		}
+	}
+	return nil
 }
 
 func validateVersion(version string, catalogue Catalogue) error {

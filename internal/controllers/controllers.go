@@ -26,6 +26,7 @@ import (
 	"naru.dev/naru/internal/controllers/machine"
 	"naru.dev/naru/internal/controllers/machinegc"
 	"naru.dev/naru/internal/controllers/nodegroup"
+	"naru.dev/naru/internal/controllers/observation"
 	"naru.dev/naru/internal/controllers/podroles"
 	tenantwatchcontroller "naru.dev/naru/internal/controllers/tenantwatch"
 	"naru.dev/naru/internal/kube/tenant"
@@ -73,7 +74,7 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 			return authenticator.NewController(hosting, manager.GetAPIReader(), settings.Authenticator, clock).SetupWithManager(manager)
 		},
 		"cluster": func() error {
-			return cluster.NewController(hosting, manager.GetAPIReader(), tenants, settings, clock).SetupWithManager(manager)
+			return cluster.NewController(hosting, manager.GetAPIReader(), tenants, settings, clock).SetupWithManager(manager, watches)
 		},
 		"csr": func() error {
 			return csr.NewController(hosting, tenants, clock).SetupWithManager(manager, watches)
@@ -89,6 +90,9 @@ func Add(ctx context.Context, manager ctrl.Manager, settings cluster.Settings) e
 		},
 		"nodegroup": func() error {
 			return nodegroup.NewController(hosting, tenants).SetupWithManager(manager)
+		},
+		"observation": func() error {
+			return observation.NewController(hosting, tenants, clock).SetupWithManager(manager)
 		},
 		"podroles": func() error {
 			return podroles.NewController(hosting, tenants, settings.PodRoles, settings.Region, clock).SetupWithManager(manager)

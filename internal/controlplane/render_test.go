@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/addon"
 	"naru.dev/naru/internal/controlplane/addons"
 	"naru.dev/naru/internal/controlplane/apiserver"
 	"naru.dev/naru/internal/controlplane/authentication"
@@ -112,6 +113,60 @@ func TestRender(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Objects(t, "addons.yaml", objects)
+	})
+}
+
+// What is configured of an add-on is seen best as the difference to how it comes.
+func TestConfiguredAddons(t *testing.T) {
+	material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
+	data := addons.Data{Scope: scope(3), CA: []byte("ca\n"), Agent: material, Metrics: material}
+	for _, test := range []struct{ name, addon, configuration, golden string }{
+		{"when nothing of CoreDNS is configured, it is as it comes", "coredns", "", "coredns.yaml"},
+		{"when all of CoreDNS is configured, its objects say so", "coredns", `{"replicaCount":3,"corefileAdditions":"example.internal:53 {\n    forward . 10.1.0.53\n}","podDisruptionBudget":{"minAvailable":2},
+"resources":{"limits":{"memory":"200Mi"},"requests":{"cpu":1}},"tolerations":[{"key":"a","operator":"Exists"}],"nodeSelector":{"disk":"fast"},"podLabels":{"team":"dns"},"podAnnotations":{"note":"x"},
+"topologySpreadConstraints":[],"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"disk","operator":"Exists"}]}]}}}}`, "coredns-configured.yaml"},
+		{"when metrics-server is to have two replicas and a budget, its objects say so", "metrics-server", `{"replicas":2,"podDisruptionBudget":{"enabled":true}}`, "metrics-server-configured.yaml"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, _ := addon.Find(test.addon)
+			configuration, err := a.Parse(test.configuration)
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects, _, err := addons.Configured(data, a, configuration)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Objects(t, "addons/"+test.golden, objects)
+		})
+	}
+	t.Run("when an add-on is kept by itself, the others are rendered without it", func(t *testing.T) {
+		all, err := addons.Render(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest, err := addons.Render(data, "coredns")
+		if err != nil {
+			t.Fatal(err)
+		}
+		coredns, _ := addon.Find("coredns")
+		own, unwanted, err := addons.Configured(data, coredns, addon.Configuration{})
+		if err != nil || len(own) == 0 || len(unwanted) != 0 || len(rest)+len(own) != len(all) {
+			t.Errorf("%d of %d are CoreDNS's, %d are left, %d unwanted, %v", len(own), len(all), len(rest), len(unwanted), err)
+		}
+	})
+	t.Run("when a budget is not wanted, it is told of", func(t *testing.T) {
+		for name, configuration := range map[string]string{"coredns": `{"podDisruptionBudget":{"enabled":false}}`, "metrics-server": ""} {
+			a, _ := addon.Find(name)
+			parsed, err := a.Parse(configuration)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wanted, unwanted, err := addons.Configured(data, a, parsed)
+			if err != nil || len(unwanted) != 1 || unwanted[0].GetKind() != "PodDisruptionBudget" || slices.ContainsFunc(wanted, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PodDisruptionBudget" }) {
+				t.Errorf("%s: unwanted %v, %v", name, unwanted, err)
+			}
+		}
 	})
 }
 

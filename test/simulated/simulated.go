@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -69,7 +71,8 @@ func catalogue() []client.Object {
 	host := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-1", Labels: map[string]string{corev1.LabelTopologyZone: Zone}}}
 	objects := []client.Object{host}
 	for minor, version := range map[string]string{"1.36": "1.36.3", "1.37": "1.37.1"} {
-		objects = append(objects, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: minor}, Spec: v1alpha1.ReleaseSpec{Version: version}})
+		objects = append(objects, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: minor}, Spec: v1alpha1.ReleaseSpec{
+			Version: version, Images: map[string]string{"coredns": "registry.naru.local/coredns:v1.14.0"}}})
 	}
 	for _, class := range []string{"t3.medium", "m5.large"} {
 		objects = append(objects, &v1alpha1.MachineClass{ObjectMeta: metav1.ObjectMeta{Name: class}})
@@ -198,6 +201,15 @@ func (w *World) get(ctx context.Context, store client.WithWatch, key client.Obje
 func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1alpha1.Cluster) error {
 	cluster.Status.ObservedGeneration = cluster.Generation
 	cluster.Status.IdentityProvider = v1alpha1.ClusterIdentityProvider{ObservedGeneration: cluster.Generation, Provider: cluster.Spec.IdentityProvider.DeepCopy()}
+	var addons []v1alpha1.AddonStatus
+	for _, spec := range cluster.Spec.Addons {
+		addons = append(addons, addonStatus(cluster, spec))
+	}
+	cluster.Status.Addons = addons
+	if cluster.Status.Observations.ObservedAt.IsZero() || cluster.Annotations[v1alpha1.AnnotationObserve] != "" {
+		cluster.Status.Observations = v1alpha1.ClusterObservations{ObservedAt: metav1.NewTime(time.Now().Truncate(time.Second).Add(time.Second)), APIServers: 3, Answered: 3,
+			Kubelets: []v1alpha1.KubeletVersion{{Version: "v" + cluster.Spec.Version + ".1", Count: 1, Nodes: []string{"node-1"}}}}
+	}
 	cluster.Status.Version = "v" + cluster.Spec.Version + ".1"
 	cluster.Status.Endpoint = v1alpha1.ClusterEndpoint{Port: 6500, Address: "10.0.0.1", CertificateAuthority: w.authority}
 	wanted := cluster.WantedAuthorities()
@@ -216,6 +228,35 @@ func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1al
 		conditions.True(cluster, part, v1alpha1.ReasonReady, "simulated")
 	}
 	return store.Status().Update(ctx, cluster)
+}
+
+// addonStatus is that of an add-on that was applied and runs, or was removed. One whose pods are to have the annotation "conflict" is
+// refused, as where somebody else has set a field.
+func addonStatus(cluster *v1alpha1.Cluster, spec v1alpha1.AddonSpec) v1alpha1.AddonStatus {
+	status := v1alpha1.AddonStatus{Name: spec.Name}
+	if known := cluster.FindAddonStatus(spec.Name); known != nil {
+		status = *known
+	}
+	set := func(condition string, value bool, reason, message string) {
+		is := metav1.ConditionFalse
+		if value {
+			is = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: condition, Status: is, Reason: reason, Message: message, ObservedGeneration: cluster.Generation})
+	}
+	switch {
+	case spec.Conflicts == v1alpha1.ConflictsFail && strings.Contains(spec.Configuration, "conflict"):
+		set(v1alpha1.AddonApplied, false, v1alpha1.ReasonConflict, "Deployment kube-system/coredns: conflict with somebody: .spec.replicas")
+		return status
+	case spec.Management == v1alpha1.AddonRemoved:
+		set(v1alpha1.AddonApplied, true, v1alpha1.ReasonRemoved, "simulated")
+		set(v1alpha1.AddonAvailable, false, v1alpha1.ReasonRemoved, "simulated")
+	default:
+		set(v1alpha1.AddonApplied, true, v1alpha1.ReasonReady, "simulated")
+		set(v1alpha1.AddonAvailable, true, v1alpha1.ReasonReady, "simulated")
+	}
+	status.ObservedGeneration = cluster.Generation
+	return status
 }
 
 // vanish takes a deleted object away. The one who reads sees it for the last time.

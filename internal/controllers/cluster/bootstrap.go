@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/karpenter/pkg/apis"
@@ -27,7 +30,7 @@ const again = 10 * time.Minute
 // requestsAtOnce to a cluster's API while its own objects are applied.
 const requestsAtOnce = 8
 
-// inside remembers what was applied in which cluster.
+// inside remembers what was applied in which cluster, and which of its add-ons, as demo/coredns.
 type inside struct {
 	now  func() time.Time
 	mu   *sync.Mutex
@@ -37,6 +40,8 @@ type inside struct {
 type applied struct {
 	hash string
 	at   time.Time
+	// outcome is how it went, where that is told of each time.
+	outcome metav1.Condition
 }
 
 func newInside(clock clock.PassiveClock) inside {
@@ -53,13 +58,27 @@ func (i inside) fresh(cluster, hash string) bool {
 func (i inside) remember(cluster, hash string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.done[cluster] = applied{hash, i.now()}
+	i.done[cluster] = applied{hash: hash, at: i.now()}
+}
+
+// conclude remembers what was applied together with how it went.
+func (i inside) conclude(key, hash string, outcome metav1.Condition) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.done[key] = applied{hash: hash, at: i.now(), outcome: outcome}
+}
+
+// recall is how what was remembered went.
+func (i inside) recall(key string) metav1.Condition {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.done[key].outcome
 }
 
 func (i inside) forget(cluster string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.done, cluster)
+	maps.DeleteFunc(i.done, func(key string, _ applied) bool { return key == cluster || strings.HasPrefix(key, cluster+"/") })
 }
 
 // bootstrap applies what every cluster has inside.
@@ -98,9 +117,13 @@ func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definitions...)
 	}
-	more, err := addons.Render(addons.Data{
+	more, err := addons.Render(insideData(s), addonNames(s.cluster)...)
+	return append(objects, more...), err
+}
+
+func insideData(s *scope) addons.Data {
+	return addons.Data{
 		Scope: s.render, CA: s.authorities[pki.CA].Certificate,
 		Agent: s.leaves[pki.KonnectivityAgent], Metrics: s.leaves[pki.MetricsServer],
-	})
-	return append(objects, more...), err
+	}
 }

@@ -27,6 +27,7 @@ import (
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
 	"naru.dev/naru/internal/kube/tenant"
+	"naru.dev/naru/internal/kube/tenantwatch"
 	"naru.dev/naru/test/env"
 )
 
@@ -58,8 +59,13 @@ func start(t *testing.T) client.Client {
 	if err := certificates.SetupWithManager(manager); err != nil {
 		t.Fatal(err)
 	}
-	c := NewController(manager.GetClient(), manager.GetAPIReader(), tenant.New(manager.GetClient(), scheme), settings, clock.RealClock{})
-	if err := c.SetupWithManager(manager); err != nil {
+	tenants := tenant.New(manager.GetClient(), scheme)
+	watches, err := tenantwatch.New(tenants, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewController(manager.GetClient(), manager.GetAPIReader(), tenants, settings, clock.RealClock{})
+	if err := c.SetupWithManager(manager, watches); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

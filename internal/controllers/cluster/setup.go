@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/addon"
+	"naru.dev/naru/internal/kube/tenantwatch"
 )
 
 const (
@@ -24,8 +28,8 @@ const (
 	firstRetry, lastRetry = 100 * time.Millisecond, 10 * time.Second
 )
 
-// SetupWithManager adds the controller to a manager.
-func (c *Controller) SetupWithManager(manager ctrl.Manager) error {
+// SetupWithManager adds the controller to a manager. watches wakes it when an add-on's Deployment in a managed cluster changes.
+func (c *Controller) SetupWithManager(manager ctrl.Manager, watches *tenantwatch.Watches) error {
 	owner := handler.EnqueueRequestsFromMapFunc(ofNamespace)
 	return ctrl.NewControllerManagedBy(manager).
 		Named("cluster").
@@ -39,11 +43,25 @@ func (c *Controller) SetupWithManager(manager ctrl.Manager) error {
 			return requestFor(o.GetName())
 		})).
 		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(c.all)).
+		WatchesRawSource(watches.Source(tenantwatch.SystemDeployments(), ofAddon)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(c)
+}
+
+// ofAddon wakes by Deployments of add-ons whose wish or state has changed.
+func ofAddon(cluster string, old, object client.Object) []reconcile.Request {
+	if !slices.ContainsFunc(addon.All(), func(a addon.Addon) bool { return a.Deployment == object.GetName() }) {
+		return nil
+	}
+	before, updated := old.(*appsv1.Deployment)
+	after, ok := object.(*appsv1.Deployment)
+	if ok && updated && before.Generation == after.Generation && equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: cluster}}}
 }
 
 func ofNamespace(_ context.Context, object client.Object) []reconcile.Request {

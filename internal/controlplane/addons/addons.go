@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -56,8 +58,9 @@ func Workloads() []component.Component {
 	return []component.Component{of("DaemonSet", "konnectivity-agent"), of("Deployment", "coredns"), of("Deployment", "metrics-server")}
 }
 
-// Render returns all objects, in the order in which they are to be applied.
-func Render(data Data) ([]*unstructured.Unstructured, error) {
+// Render returns all objects, in the order in which they are to be applied, but for those of the add-ons that are named: who
+// names one has it kept by itself, see Configured.
+func Render(data Data, but ...string) ([]*unstructured.Unstructured, error) {
 	names, err := fs.Glob(manifests, "manifests/*.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("listing add-ons: %w", err)
@@ -65,15 +68,28 @@ func Render(data Data) ([]*unstructured.Unstructured, error) {
 	slices.Sort(names)
 	var objects []*unstructured.Unstructured
 	for _, name := range names {
-		text, err := manifests.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading add-on: %w", err)
+		if slices.Contains(but, componentOf(name)) {
+			continue
 		}
-		rendered, err := manifest.Render("addons/"+name, string(text), data)
+		rendered, err := render(name, data)
 		if err != nil {
 			return nil, err
 		}
 		objects = append(objects, rendered...)
 	}
 	return objects, nil
+}
+
+// componentOf is what the objects of a file are of: coredns where it is manifests/30-coredns.yaml.
+func componentOf(file string) string {
+	_, name, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".yaml"), "-")
+	return name
+}
+
+func render(name string, data Data) ([]*unstructured.Unstructured, error) {
+	text, err := manifests.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading add-on: %w", err)
+	}
+	return manifest.Render("addons/"+name, string(text), data)
 }

@@ -13,29 +13,67 @@ import (
 	"naru.dev/naru/internal/kube/conditions"
 )
 
+// Facts are all that insights are told from. Nothing is asked of a cluster for them: they are what was observed last.
+type Facts struct {
+	Cluster  *v1alpha1.Cluster
+	Groups   []v1alpha1.NodeGroup
+	Releases []v1alpha1.Release
+	Now      time.Time
+}
+
 // finding is what was observed, before it has the shape of an insight.
 type finding struct {
 	name, description, recommendation string
 	category                          types.Category
 	status                            types.InsightStatusValue
 	reason                            string
-	since                             time.Time
+	// since is when it became so; zero: that is not known. refreshed is when it was observed; zero: now.
+	since, refreshed time.Time
+	// version is the Kubernetes version that it is about; empty: the cluster's own.
+	version   string
+	resources []types.InsightResourceDetail
+	summary   *types.InsightCategorySpecificSummary
+	info      map[string]string
 }
 
-// Insights are what can be told of a cluster from what its status says was observed.
-func (s Site) Insights(cluster *v1alpha1.Cluster, groups []v1alpha1.NodeGroup, now time.Time) []types.Insight {
+// Insights are what can be told of a cluster.
+func (s Site) Insights(facts Facts) []types.Insight {
+	findings := []finding{
+		clusterReady(facts.Cluster), nodesReady(facts.Cluster, facts.Groups), spread(facts.Cluster),
+		deprecated(facts), s.kubelets(facts), s.proxies(facts), compatible(facts), rollbackRelease(facts), s.rollbackNodes(facts), rollbackObjects(),
+	}
 	var all []types.Insight
-	for _, f := range []finding{clusterReady(cluster), nodesReady(cluster, groups), spread(cluster)} {
-		all = append(all, types.Insight{
-			Id: aws.String(uuid(string(cluster.UID), f.name)), Name: aws.String(f.name), Category: f.category,
-			Description: aws.String(f.description), Recommendation: aws.String(f.recommendation),
-			InsightStatus:     &types.InsightStatus{Status: f.status, Reason: aws.String(f.reason)},
-			KubernetesVersion: aws.String(cluster.Spec.Version), LastRefreshTime: &now, LastTransitionTime: &f.since,
-			AdditionalInfo: map[string]string{},
-			Resources:      []types.InsightResourceDetail{{Arn: aws.String(s.ClusterARN(cluster.Name)), InsightStatus: &types.InsightStatus{Status: f.status, Reason: aws.String(f.reason)}}},
-		})
+	for _, f := range findings {
+		all = append(all, s.insight(facts, f))
 	}
 	return all
+}
+
+func (s Site) insight(facts Facts, f finding) types.Insight {
+	cluster := facts.Cluster
+	if f.refreshed.IsZero() {
+		f.refreshed = facts.Now
+	}
+	if f.version == "" {
+		f.version = cluster.Spec.Version
+	}
+	if f.info == nil {
+		f.info = map[string]string{}
+	}
+	status := &types.InsightStatus{Status: f.status, Reason: aws.String(f.reason)}
+	if f.resources == nil {
+		f.resources = []types.InsightResourceDetail{{Arn: aws.String(s.ClusterARN(cluster.Name)), InsightStatus: status}}
+	}
+	insight := types.Insight{
+		Id: aws.String(uuid(string(cluster.UID), f.name)), Name: aws.String(f.name), Category: f.category,
+		Description: aws.String(f.description), Recommendation: aws.String(f.recommendation), InsightStatus: status,
+		KubernetesVersion: aws.String(f.version), LastRefreshTime: aws.Time(f.refreshed),
+		AdditionalInfo: f.info, Resources: f.resources, CategorySpecificSummary: f.summary,
+	}
+	if !f.since.IsZero() {
+		insight.LastTransitionTime = aws.Time(f.since)
+	}
+	return insight
 }
 
 // InsightSummary is what a list tells of an insight.

@@ -126,34 +126,6 @@ func TestNodegroupStatus(t *testing.T) {
 	}
 }
 
-func TestAddonStatus(t *testing.T) {
-	applied := func(status bool) func(*v1alpha1.Cluster) {
-		return func(c *v1alpha1.Cluster) {
-			if status {
-				conditions.True(c, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonReady, "")
-			} else {
-				conditions.False(c, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonFailed, "why")
-			}
-		}
-	}
-	for _, test := range []struct {
-		reason  string
-		cluster *v1alpha1.Cluster
-		want    types.AddonStatus
-	}{
-		{"when its cluster is being made, it is too: waiters fail on DEGRADED", cluster(1, 0, applied(false)), types.AddonStatusCreating},
-		{"when it was applied, it is active", cluster(1, 1, applied(true)), types.AddonStatusActive},
-		{"when it can't be applied any more, it is degraded", cluster(1, 1, applied(false)), types.AddonStatusDegraded},
-		{"when its cluster is deleted, so is it", cluster(1, 1, applied(true), deleting), types.AddonStatusDeleting},
-	} {
-		t.Run(test.reason, func(t *testing.T) {
-			if got := site.Addon(test.cluster, Addon{Name: "coredns"}, "1.37.1").Status; got != test.want {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
 func TestUpdates(t *testing.T) {
 	c := cluster(1, 1)
 	for n := range 25 {

@@ -15,7 +15,7 @@ import (
 // keptUpdates is how many changes an object remembers.
 const keptUpdates = 20
 
-// Update is one change of a cluster or a node group, as it is remembered in the object.
+// Update is one change of a cluster, a node group or an add-on, as it is remembered in the object.
 type Update struct {
 	ID      string      `json:"id"`
 	Type    string      `json:"type"`
@@ -28,6 +28,8 @@ type Update struct {
 	Identity bool `json:"identity,omitempty"`
 	// Ended is why the change will never be done: another took its place before.
 	Ended string `json:"ended,omitempty"`
+	// Failed is why it did not come to its end, once that is settled; of add-ons' updates only.
+	Failed *Failure `json:"failed,omitempty"`
 }
 
 // Observed is how far the changes of an object were seen to be.

@@ -3,25 +3,29 @@ package handlers
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/eks/convert"
 )
 
 func insights() map[string]operation {
-	const which = "the health of the cluster and of its node groups, and the size of the control plane, as observed at the moment; deprecated API use and version skew are not looked at yet"
+	const which = "cluster, node group and control plane health; deprecated APIs requested from any API server, without who requested them; kubelets' and kube-proxies' versions; add-ons of the next release; what a rollback needs"
+	const when = "a cluster is observed every 10 minutes and when it is asked for"
 	return map[string]operation{
 		"ListInsights":            reduced(which, (*Handlers).listInsights),
 		"DescribeInsight":         reduced(which, (*Handlers).describeInsight),
-		"StartInsightsRefresh":    reduced("insights are observed whenever they are asked for, so a refresh is done at once", (*Handlers).startRefresh),
-		"DescribeInsightsRefresh": reduced("insights are observed whenever they are asked for, so a refresh is always done", (*Handlers).describeRefresh),
+		"StartInsightsRefresh":    reduced(when, (*Handlers).startRefresh),
+		"DescribeInsightsRefresh": reduced(when+"; the last refresh is told of", (*Handlers).describeRefresh),
 	}
 }
 
-// observed are all insights of a cluster, as they are now.
+// observed are all insights of a cluster, of what was observed last: no request waits for a cluster.
 func (h *Handlers) observed(ctx context.Context, name string) ([]types.Insight, error) {
 	about := subject{cluster: name}
 	cluster, err := h.Backend.Cluster(ctx, name)
@@ -32,7 +36,11 @@ func (h *Handlers) observed(ctx context.Context, name string) ([]types.Insight, 
 	if err != nil {
 		return nil, about.exception(err)
 	}
-	return h.Site.Insights(cluster, groups, h.Now().UTC()), nil
+	catalogue, err := h.Backend.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.Site.Insights(convert.Facts{Cluster: cluster, Groups: groups, Releases: catalogue.Releases, Now: h.Now().UTC()}), nil
 }
 
 func (h *Handlers) listInsights(ctx context.Context, in *eks.ListInsightsInput) (*eks.ListInsightsOutput, error) {
@@ -76,14 +84,39 @@ func (h *Handlers) describeInsight(ctx context.Context, in *eks.DescribeInsightI
 	return nil, &types.ResourceNotFoundException{Message: aws.String("No insight found for id: " + *in.Id + "."), ClusterName: in.ClusterName}
 }
 
-const refreshed = "Insights are observed whenever they are asked for."
-
+// startRefresh asks the controller for an observation. Each call asks for a new one.
 func (h *Handlers) startRefresh(ctx context.Context, in *eks.StartInsightsRefreshInput) (*eks.StartInsightsRefreshOutput, error) {
-	return &eks.StartInsightsRefreshOutput{Status: types.InsightsRefreshStatusCompleted, Message: aws.String(refreshed)}, h.known(ctx, in.ClusterName)
+	cluster, err := h.Backend.ChangeCluster(ctx, *in.ClusterName, func(cluster *v1alpha1.Cluster) error {
+		metav1.SetMetaDataAnnotation(&cluster.ObjectMeta, v1alpha1.AnnotationObserve, h.Now().UTC().Format(time.RFC3339))
+		return nil
+	})
+	if err != nil {
+		return nil, subject{cluster: *in.ClusterName}.exception(err)
+	}
+	status, message, _, _ := refresh(cluster)
+	return &eks.StartInsightsRefreshOutput{Status: status, Message: &message}, nil
 }
 
 func (h *Handlers) describeRefresh(ctx context.Context, in *eks.DescribeInsightsRefreshInput) (*eks.DescribeInsightsRefreshOutput, error) {
-	now := aws.Time(h.Now().UTC())
-	return &eks.DescribeInsightsRefreshOutput{Status: types.InsightsRefreshStatusCompleted, Message: aws.String(refreshed), StartedAt: now, EndedAt: now},
-		h.known(ctx, in.ClusterName)
+	cluster, err := h.Backend.Cluster(ctx, *in.ClusterName)
+	if err != nil {
+		return nil, subject{cluster: *in.ClusterName}.exception(err)
+	}
+	status, message, started, ended := refresh(cluster)
+	return &eks.DescribeInsightsRefreshOutput{Status: status, Message: &message, StartedAt: started, EndedAt: ended}, nil
+}
+
+// refresh is how far the observation is that was asked for last, or, where none was, the last one.
+func refresh(cluster *v1alpha1.Cluster) (status types.InsightsRefreshStatus, message string, started, ended *time.Time) {
+	last := cluster.Status.Observations.ObservedAt.Time
+	asked, err := time.Parse(time.RFC3339, cluster.Annotations[v1alpha1.AnnotationObserve])
+	switch {
+	case err != nil && last.IsZero():
+		return types.InsightsRefreshStatusInProgress, "The cluster is observed as soon as it is ready.", nil, nil
+	case err != nil:
+		return types.InsightsRefreshStatusCompleted, "The cluster is observed every 10 minutes.", &last, &last
+	case last.Before(asked):
+		return types.InsightsRefreshStatusInProgress, "The cluster is being observed.", &asked, nil
+	}
+	return types.InsightsRefreshStatusCompleted, "The cluster was observed.", &asked, &last
 }

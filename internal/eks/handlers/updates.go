@@ -13,8 +13,8 @@ import (
 
 func updates() map[string]operation {
 	return map[string]operation{
-		"DescribeUpdate": reduced("the last 20 changes of a cluster or a node group are remembered", (*Handlers).describeUpdate),
-		"ListUpdates":    reduced("the last 20 changes of a cluster or a node group are remembered", (*Handlers).listUpdates),
+		"DescribeUpdate": reduced("the last 20 changes of a cluster, a node group or an add-on are remembered", (*Handlers).describeUpdate),
+		"ListUpdates":    reduced("the last 20 changes of a cluster, a node group or an add-on are remembered", (*Handlers).listUpdates),
 		"CancelUpdate": refused("changes take effect within seconds, so that there is nothing to cancel: ask for the opposite change",
 			func(s subject, why string) error { return s.request("%s", why) }),
 		"UpdateClusterVersion": refused("this Naru does not upgrade clusters yet: create another cluster of the new version",
@@ -55,6 +55,13 @@ func (h *Handlers) describeUpdate(ctx context.Context, in *eks.DescribeUpdateInp
 	update, ok := convert.FindUpdate(object, *in.UpdateId)
 	if !ok {
 		return nil, &types.ResourceNotFoundException{Message: aws.String("No update found for ID: " + *in.UpdateId), ClusterName: in.Name, NodegroupName: in.NodegroupName}
+	}
+	if in.AddonName != nil {
+		cluster, err := h.Backend.Cluster(ctx, *in.Name)
+		if err != nil {
+			return nil, subject{cluster: *in.Name}.exception(err)
+		}
+		return &eks.DescribeUpdateOutput{Update: convert.AddonUpdate(cluster, *in.AddonName, update, h.Now())}, nil
 	}
 	return &eks.DescribeUpdateOutput{Update: update.Shape(seen)}, nil
 }

@@ -238,14 +238,17 @@ func (p provider) addon(name *string) {
 		return string(out.Addon.Status), nil
 	}
 	awaitState(p.T, "creating the add-on", []string{"CREATING"}, "ACTIVE", state)
-	updated, err := p.client.UpdateAddon(p.Context(), &eks.UpdateAddonInput{ClusterName: name, AddonName: coredns, AddonVersion: aws.String("v1.37.1-naru.1")})
+	updated, err := p.client.UpdateAddon(p.Context(), &eks.UpdateAddonInput{ClusterName: name, AddonName: coredns, AddonVersion: aws.String("v1.14.0-naru.1"), ConfigurationValues: aws.String(`{"replicaCount":3}`)})
 	if err != nil {
 		p.Fatal(err)
 	}
-	out, err := p.client.DescribeUpdate(p.Context(), &eks.DescribeUpdateInput{Name: name, AddonName: coredns, UpdateId: updated.Update.Id})
-	if err != nil || out.Update.Status != types.UpdateStatusSuccessful {
-		p.Errorf("got %+v, %v", out, err)
-	}
+	awaitState(p.T, "updating the add-on", []string{"InProgress"}, "Successful", func() (string, error) {
+		out, err := p.client.DescribeUpdate(p.Context(), &eks.DescribeUpdateInput{Name: name, AddonName: coredns, UpdateId: updated.Update.Id})
+		if err != nil {
+			return "", err
+		}
+		return string(out.Update.Status), nil
+	})
 	if _, err := p.client.DeleteAddon(p.Context(), &eks.DeleteAddonInput{ClusterName: name, AddonName: coredns}); err != nil {
 		p.Fatal(err)
 	}

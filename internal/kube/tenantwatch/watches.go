@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +31,7 @@ type Configs interface {
 }
 
 // Requests says which requests an object of a cluster wakes. old is nil but where the object was updated; an update
-// that does not matter wakes none. The object may be incomplete: see Nodes, SigningRequests and NodeClaims.
+// that does not matter wakes none. The object may be incomplete: see Nodes, SigningRequests, SystemDeployments and NodeClaims.
 type Requests func(cluster string, old, object client.Object) []reconcile.Request
 
 // Watches starts and stops the caches of clusters and passes on what they see. It is safe for concurrent use.
@@ -59,7 +60,7 @@ type watched struct {
 // New returns Watches that watch no cluster yet.
 func New(configs Configs, log logr.Logger) (*Watches, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, certificatesv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, certificatesv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("building scheme: %w", err)
 		}
@@ -72,6 +73,9 @@ func Nodes() client.Object { return &corev1.Node{} }
 
 // SigningRequests wakes by the signing requests of kubelets for their serving certificates.
 func SigningRequests() client.Object { return &certificatesv1.CertificateSigningRequest{} }
+
+// SystemDeployments wakes by Deployments in kube-system, of which generation and status are kept.
+func SystemDeployments() client.Object { return &appsv1.Deployment{} }
 
 // NodeClaims wakes by Karpenter's NodeClaims, of which the metadata is kept.
 func NodeClaims() client.Object {
@@ -149,7 +153,8 @@ func (w *Watches) newCache(config *rest.Config) (cache.Cache, error) {
 		Scheme:           w.scheme,
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Node{}: {Transform: stripNode},
+			&corev1.Node{}:       {Transform: stripNode},
+			&appsv1.Deployment{}: {Transform: stripDeployment, Namespaces: map[string]cache.Config{metav1.NamespaceSystem: {}}},
 			&certificatesv1.CertificateSigningRequest{}: {
 				Field: fields.OneTermEqualSelector("spec.signerName", certificatesv1.KubeletServingSignerName),
 			},
@@ -166,6 +171,15 @@ func stripNode(object any) (any, error) {
 	node.Spec = corev1.NodeSpec{ProviderID: node.Spec.ProviderID}
 	node.Status = corev1.NodeStatus{Conditions: node.Status.Conditions, Addresses: node.Status.Addresses}
 	return node, nil
+}
+
+func stripDeployment(object any) (any, error) {
+	deployment, ok := object.(*appsv1.Deployment)
+	if !ok {
+		return object, nil
+	}
+	deployment.ManagedFields, deployment.Annotations, deployment.Spec = nil, nil, appsv1.DeploymentSpec{}
+	return deployment, nil
 }
 
 // subscribe does not wait for the cache to be filled: what is in it arrives as additions.
