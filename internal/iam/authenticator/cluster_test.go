@@ -22,6 +22,7 @@ import (
 	"naru.dev/naru/api/v1alpha1"
 	certificates "naru.dev/naru/internal/controllers/authenticator"
 	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/authentication"
 	"naru.dev/naru/internal/controlplane/component"
 	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/iam/bootstrap"
@@ -149,11 +150,15 @@ func rendered(t *testing.T, address string, authority pki.Material) (args []stri
 	for _, secret := range []string{"ca", "etcd-ca", "front-proxy-ca", "sa", "konnectivity-ca", "konnectivity-server"} {
 		scope.Hashes[secret] = secret
 	}
+	users, err := authentication.Configuration(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	objects, err := apiserver.New().Render(scope)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = map[string]string{}
+	files = map[string]string{"authentication/authentication.yaml": users}
 	for _, object := range objects {
 		switch object.GetKind() {
 		case "ConfigMap":
