@@ -93,7 +93,7 @@ func testOIDC(t *testing.T, w *world, a awsClients) {
 		alice := i.connect(t, i.token(t, "kubernetes", alice))
 		eventually(t, "refusal", 12*time.Second, func(ctx context.Context) error {
 			if _, err := alice.kube.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{}); !apierrors.IsUnauthorized(err) {
-				return fmt.Errorf("got %v, want Unauthorized", err)
+				return fmt.Errorf("want Unauthorized, got %w", err)
 			}
 			return nil
 		})

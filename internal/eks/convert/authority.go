@@ -120,8 +120,9 @@ func signingStatus(signing v1alpha1.AuthoritySigning) types.CertificateAuthority
 		return types.CertificateAuthoritySigningStatusInUse
 	case v1alpha1.AuthorityActivating:
 		return types.CertificateAuthoritySigningStatusActivating
+	default:
+		return types.CertificateAuthoritySigningStatusNotUsed
 	}
-	return types.CertificateAuthoritySigningStatusNotUsed
 }
 
 func distributionStatus(distribution v1alpha1.AuthorityDistribution) types.CertificateAuthorityDistributionStatus {
@@ -130,8 +131,9 @@ func distributionStatus(distribution v1alpha1.AuthorityDistribution) types.Certi
 		return types.CertificateAuthorityDistributionStatusComplete
 	case v1alpha1.AuthorityDeleting:
 		return types.CertificateAuthorityDistributionStatusDeleting
+	default:
+		return types.CertificateAuthorityDistributionStatusInProgress
 	}
-	return types.CertificateAuthorityDistributionStatusInProgress
 }
 
 // Summary is what lists and changes say of an authority.

@@ -50,8 +50,8 @@ func (s Site) FargateProfile(profile *v1alpha1.FargateProfile) *types.FargatePro
 func fargateHealth(profile *v1alpha1.FargateProfile) *types.FargateProfileHealth {
 	health := &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}}
 	ready := conditions.Get(profile, v1alpha1.FargateProfileReady)
-	switch FargateProfileStatus(profile) {
-	case types.FargateProfileStatusActive, types.FargateProfileStatusCreateFailed:
+	status := FargateProfileStatus(profile)
+	if status == types.FargateProfileStatusActive || status == types.FargateProfileStatusCreateFailed {
 		if ready != nil && ready.Status != metav1.ConditionTrue {
 			health.Issues = append(health.Issues, types.FargateProfileIssue{Code: types.FargateProfileIssueCodeInternalFailure, Message: aws.String(ready.Message), ResourceIds: []string{profile.Name}})
 		}
