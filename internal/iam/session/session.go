@@ -144,6 +144,16 @@ func (s *Sealer) Open(accessKeyID, token string) (Claims, string, error) {
 	return claims, secret, err
 }
 
+// Key derives a key for another purpose from the root key: what it signs is no session token, and a session token is none of
+// what it signs.
+func (s *Sealer) Key(purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, s.root, nil, "naru key for "+purpose, RootKeyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key for %s: %w", purpose, err)
+	}
+	return key, nil
+}
+
 func (s *Sealer) secret(accessKeyID string) (string, error) {
 	secret, err := hkdf.Key(sha256.New, s.root, nil, "naru session secret v1 "+accessKeyID, 30)
 	if err != nil {

@@ -1,6 +1,7 @@
 package base
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -8,11 +9,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
 
+	"naru.dev/naru/internal/registry"
 	"naru.dev/naru/internal/standalone/layout"
 )
 
@@ -83,6 +87,15 @@ func TestEnsureRegistryCredentials(t *testing.T) {
 	renewed := ensure(now.Add(leafLife - renewBefore + time.Hour))
 	if renewed == first {
 		t.Error("when the certificate nears its end, it is renewed")
+	}
+	var server, users corev1.Secret
+	if err := errors.Join(c.Get(t.Context(), client.ObjectKey{Namespace: Namespace, Name: registry.ServerSecret}, &server),
+		c.Get(t.Context(), client.ObjectKey{Namespace: Namespace, Name: "registry-auth"}, &users)); err != nil {
+		t.Fatal(err)
+	}
+	list := string(users.Data["htpasswd"])
+	if own := string(server.Data[registry.ServerPassword]); len(own) < 32 || strings.Contains(list, own) || !strings.Contains(list, "\n"+registry.ServerUser+":$2a$") || len(server.Data[registry.ServerCA]) == 0 {
+		t.Errorf("naru server has a password of its own, of which the registry has a hash: %s", list)
 	}
 	if err := os.WriteFile(state.RegistryPassword(), []byte("another\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/internal/kube/apply"
+	"naru.dev/naru/internal/registry"
 	"naru.dev/naru/internal/standalone/layout"
 )
 
@@ -69,15 +70,21 @@ func EnsureRegistryCredentials(ctx context.Context, c client.Client, state layou
 	if err != nil {
 		return "", err
 	}
-	auth, err := ensureSecret(ctx, c, registryAuth, func(old map[string][]byte) (map[string][]byte, error) {
-		if matches(old["htpasswd"], password) {
-			return old, nil
+	server, err := ensureSecret(ctx, c, registry.ServerSecret, func(old map[string][]byte) (map[string][]byte, error) {
+		own := string(old[registry.ServerPassword])
+		if own == "" {
+			if own, err = newPassword(); err != nil {
+				return nil, err
+			}
 		}
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
-		if err != nil {
-			return nil, fmt.Errorf("hashing the registry's password: %w", err)
-		}
-		return map[string][]byte{"htpasswd": []byte(RegistryUser + ":" + string(hash) + "\n")}, nil
+		return map[string][]byte{registry.ServerPassword: []byte(own), registry.ServerCA: ca[corev1.TLSCertKey]}, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	auth, err := ensureUsers(ctx, c, []account{
+		{RegistryUser, password, bcrypt.DefaultCost},
+		{registry.ServerUser, string(server[registry.ServerPassword]), bcrypt.MinCost}, // nobody chose it: it needs no slow hash, which each request would wait for
 	})
 	if err != nil {
 		return "", err
@@ -89,6 +96,30 @@ func EnsureRegistryCredentials(ctx context.Context, c client.Client, state layou
 	sum.Write(leaf[corev1.TLSCertKey])
 	sum.Write(auth["htpasswd"])
 	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+}
+
+// account is one of the registry's users, and what hashing the password costs.
+type account struct {
+	user, password string
+	cost           int
+}
+
+// ensureUsers keeps the registry's list of users.
+func ensureUsers(ctx context.Context, c client.Client, accounts []account) (map[string][]byte, error) {
+	return ensureSecret(ctx, c, registryAuth, func(old map[string][]byte) (map[string][]byte, error) {
+		if matches(old["htpasswd"], accounts) {
+			return old, nil
+		}
+		var list strings.Builder
+		for _, a := range accounts {
+			hash, err := bcrypt.GenerateFromPassword([]byte(a.password), a.cost)
+			if err != nil {
+				return nil, fmt.Errorf("hashing the registry's password: %w", err)
+			}
+			list.WriteString(a.user + ":" + string(hash) + "\n")
+		}
+		return map[string][]byte{"htpasswd": []byte(list.String())}, nil
+	})
 }
 
 // ensureSecret keeps a Secret as decide wants it, given what it holds.
@@ -110,18 +141,34 @@ func ensurePassword(state layout.State) (string, error) {
 	if data, err := os.ReadFile(state.RegistryPassword()); err == nil && len(data) > 0 {
 		return strings.TrimSpace(string(data)), nil
 	}
-	random := make([]byte, 18)
-	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("making the registry's password: %w", err)
+	password, err := newPassword()
+	if err != nil {
+		return "", err
 	}
-	password := hex.EncodeToString(random)
 	return password, layout.WriteFile(state.RegistryPassword(), []byte(password+"\n"), 0o600)
 }
 
-// matches tells whether an htpasswd file lets the registry's user in with password.
-func matches(htpasswd []byte, password string) bool {
-	user, hash, ok := strings.Cut(strings.TrimSpace(string(htpasswd)), ":")
-	return ok && user == RegistryUser && bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+func newPassword() (string, error) {
+	random := make([]byte, 18)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("making a password of the registry: %w", err)
+	}
+	return hex.EncodeToString(random), nil
+}
+
+// matches tells whether an htpasswd file lets these in, and nobody else.
+func matches(htpasswd []byte, accounts []account) bool {
+	lines := strings.Split(strings.TrimSpace(string(htpasswd)), "\n")
+	if len(lines) != len(accounts) {
+		return false
+	}
+	for i, line := range lines {
+		user, hash, ok := strings.Cut(line, ":")
+		if !ok || user != accounts[i].user || bcrypt.CompareHashAndPassword([]byte(hash), []byte(accounts[i].password)) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // usable tells whether a certificate is far from its end and, given a CA, signed by it.
