@@ -129,6 +129,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when pods are given roles, each gets its own and no other", func(t *testing.T) { a.testPodRoles(t, w) })
 	t.Run("when an add-on is configured, the cluster has it so, and what others have set is theirs until it is overwritten", func(t *testing.T) { a.testAddons(t, w) })
 	t.Run("when insights are refreshed, they tell of a deprecated API that was requested, and of the node", func(t *testing.T) { a.testInsights(t, w) })
+	t.Run("when an image is pushed with a token of ECR, pods run it", func(t *testing.T) { a.testECR(t, w) })
 	t.Run("when a Fargate profile chooses pods, each runs on a machine of its own", func(t *testing.T) { a.testFargate(t, w) })
 	t.Run("when an identity provider is associated, its users enter until it is disassociated", func(t *testing.T) { testOIDC(t, w, a) })
 	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })

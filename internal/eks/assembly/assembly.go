@@ -21,9 +21,9 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/backend"
-	"naru.dev/naru/internal/eks/audit"
 	"naru.dev/naru/internal/eks/convert"
 	"naru.dev/naru/internal/eks/ec2"
+	"naru.dev/naru/internal/eks/ecr"
 	"naru.dev/naru/internal/eks/handlers"
 	"naru.dev/naru/internal/eks/issuer"
 	"naru.dev/naru/internal/eks/podidentity"
@@ -130,6 +130,10 @@ func assemble(ctx context.Context, o Options, live client.WithWatch, account boo
 	if err != nil {
 		return parts{}, err
 	}
+	images, err := o.images(live, hosting, account, identities)
+	if err != nil {
+		return parts{}, err
+	}
 	main := server.Options{
 		Site: o.Site, Model: model, EKS: operations, Authenticator: identities, Authorizer: identities,
 		Unsigned: map[string]http.Handler{podroles.IssuerPath: issuers.Handler()},
@@ -138,7 +142,9 @@ func assemble(ctx context.Context, o Options, live client.WithWatch, account boo
 			"sts": identity,
 			"ec2": ec2.New(ec2.Options{Site: o.Site, Backend: use, Authorizer: identities, Log: o.Log}),
 		},
-		Audit: audit.NewLog(o.Audit), Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,
+		JSON:    map[string]http.Handler{"ecr": ecr.New(images)},
+		Streams: map[string]http.Handler{ecr.Root: ecr.NewProxy(images)},
+		Audit:   images.Audit, Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,
 	}
 	nodes, err := o.nodes(main, asked, podidentity.Options{Site: o.Site, Backend: use, Access: identities,
 		Reviewer: podidentity.Clusters{Clients: tenant.NewOf(podroles.ReviewerSecret, live, platform.NewScheme())}})

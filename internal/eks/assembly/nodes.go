@@ -29,7 +29,7 @@ func (o Options) nodes(main server.Options, asked query.Options, roles podidenti
 	}
 	roles.Audit, roles.Log, roles.Now, roles.NewID = main.Audit, main.Log, main.Now, main.NewID
 	nodes := main
-	nodes.EKS, nodes.Limits = nil, nodeLimits()
+	nodes.EKS, nodes.JSON, nodes.Streams, nodes.Limits = nil, nil, nil, nodeLimits()
 	nodes.Query = map[string]http.Handler{"sts": sts}
 	nodes.Unsigned = map[string]http.Handler{"/clusters/": podidentity.New(roles)}
 	return nodes, nil

@@ -68,13 +68,8 @@ func (s *Server) query(w http.ResponseWriter, c *call) error {
 		return &errcode.Error{Code: errcode.UnknownService, Message: fmt.Sprintf("Naru has no service %q here: it has %s", c.service, s.services())}
 	}
 	c.event.EventName = c.form().Get("Action")
-	c.event.ReadOnly = !writes(c.event.EventName)
 	c.event.RequestParameters = harmless(c.form())
-	r := c.Request
-	r.Body = io.NopCloser(bytes.NewReader(c.body))
-	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
-	handler.ServeHTTP(recorder, r)
-	c.event.RequestID = w.Header().Get("x-amzn-RequestId") // a service may have one of its own
+	recorder := s.handOver(w, c, handler)
 	if recorder.status >= http.StatusBadRequest {
 		c.event.ErrorCode = recorder.code()
 	}
@@ -82,9 +77,35 @@ func (s *Server) query(w http.ResponseWriter, c *call) error {
 	return nil
 }
 
+// json hands a call to a service of the JSON protocol, which has its operation in a header:
+// https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+func (s *Server) json(w http.ResponseWriter, c *call, handler http.Handler) {
+	_, c.event.EventName, _ = strings.Cut(c.Header.Get("X-Amz-Target"), ".")
+	if json.Valid(c.body) {
+		c.event.RequestParameters = json.RawMessage(c.body)
+	}
+	recorder := s.handOver(w, c, handler)
+	if recorder.status >= http.StatusBadRequest {
+		c.event.ErrorCode = w.Header().Get("x-amzn-ErrorType")
+	}
+	s.record(c)
+}
+
+// handOver lets a service answer.
+func (s *Server) handOver(w http.ResponseWriter, c *call, handler http.Handler) *recorder {
+	c.event.ReadOnly = !writes(c.event.EventName)
+	r := c.Request
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
+	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
+	handler.ServeHTTP(recorder, r)
+	c.event.RequestID = w.Header().Get("x-amzn-RequestId") // a service may have one of its own
+	return recorder
+}
+
 // services names what this address has.
 func (s *Server) services() string {
-	names := slices.Sorted(maps.Keys(s.Query))
+	names := append(slices.Collect(maps.Keys(s.Query)), slices.Collect(maps.Keys(s.JSON))...)
+	slices.Sort(names)
 	if s.EKS != nil {
 		names = append([]string{"eks"}, names...)
 	}
@@ -92,7 +113,7 @@ func (s *Server) services() string {
 }
 
 func writes(action string) bool {
-	for _, prefix := range []string{"Get", "List", "Describe", "Simulate"} {
+	for _, prefix := range []string{"Get", "List", "Describe", "Simulate", "BatchGet"} {
 		if strings.HasPrefix(action, prefix) {
 			return false
 		}

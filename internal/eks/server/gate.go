@@ -43,8 +43,8 @@ const perAddress = 4
 // enter lets a call of an address in, or not. leave is to be called when it is over.
 // Errors: *types.ThrottlingException.
 func (g *gate) enter(address string) (leave func(), err error) {
-	if !g.limiter(address, perAddress).Allow() {
-		return nil, throttled()
+	if err := g.count(address); err != nil {
+		return nil, err
 	}
 	select {
 	case g.room <- struct{}{}:
@@ -52,6 +52,14 @@ func (g *gate) enter(address string) (leave func(), err error) {
 	default:
 		return nil, throttled()
 	}
+}
+
+// count counts what comes from an address. Errors: *types.ThrottlingException.
+func (g *gate) count(address string) error {
+	if !g.limiter(address, perAddress).Allow() {
+		return throttled()
+	}
+	return nil
 }
 
 // admit counts a call of an access key whose signature was verified: nobody can use up another's share.

@@ -38,6 +38,11 @@ type Options struct {
 	// Query are the services of the query protocol by the name that requests are signed for, as iam, sts and ec2. They
 	// get the body unread, and the caller in the context.
 	Query map[string]http.Handler
+	// JSON are the services of the JSON protocol in the same way, as ecr.
+	JSON map[string]http.Handler
+	// Streams are handlers of what is larger, and takes longer, than a call may, by the beginning of the path. Who sends it,
+	// how much of it there is at once, and what of it belongs into the audit log, is theirs to say.
+	Streams map[string]http.Handler
 	// Unsigned are handlers of what needs no signature, by the beginning of the path. What belongs
 	// into the audit log they write themselves.
 	Unsigned map[string]http.Handler
@@ -78,6 +83,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := s.NewID()
 	w.Header().Set("x-amzn-RequestId", id)
+	if handler := of(s.Streams, r); handler != nil {
+		s.stream(w, r, handler)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	c := &call{Request: r.WithContext(ctx), service: service(r)}
@@ -91,7 +100,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	if handler := s.unsigned(c.Request); handler != nil {
+	if handler := of(s.Unsigned, c.Request); handler != nil {
 		handler.ServeHTTP(w, c.Request)
 		return
 	}
@@ -125,11 +134,25 @@ func (s *Server) serve(w http.ResponseWriter, c *call) error {
 	if c.service == "eks" && s.EKS != nil {
 		return s.eks(w, c, caller)
 	}
+	if handler := s.JSON[c.service]; handler != nil {
+		s.json(w, c, handler)
+		return nil
+	}
 	return s.query(w, c)
 }
 
-func (s *Server) unsigned(r *http.Request) http.Handler {
-	for prefix, handler := range s.Unsigned {
+// stream hands over what is no call, unless there is too much of it from one address.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, handler http.Handler) {
+	if err := s.gate.count(host(r.RemoteAddr)); err != nil {
+		http.Error(w, err.Error(), http.StatusTooManyRequests)
+		return
+	}
+	handler.ServeHTTP(w, r)
+}
+
+// of is the handler of a path by its beginning, or nil.
+func of(handlers map[string]http.Handler, r *http.Request) http.Handler {
+	for prefix, handler := range handlers {
 		if strings.HasPrefix(r.URL.Path, prefix) {
 			return handler
 		}
@@ -190,7 +213,8 @@ func (s *Server) authorize(c *call, caller iam.Caller, operation *wire.Operation
 // fail answers with an error, in the way of the service that was called.
 func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
 	answer := s.codes.Answer(err)
-	if c.service != "eks" {
+	inXML := c.service != "eks" && s.JSON[c.service] == nil
+	if inXML {
 		answer = queryAnswer(answer, c, err)
 	}
 	c.event.ErrorCode, c.event.ErrorMessage = answer.Code, answer.Message
@@ -198,7 +222,7 @@ func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
 	if s.codes.Internal(err) && !errors.Is(err, context.Canceled) {
 		s.Log.Error("call failed", "request", c.event.RequestID, "operation", c.event.EventName, "error", err)
 	}
-	if c.service != "eks" {
+	if inXML {
 		w.Header().Set("Content-Type", "text/xml")
 		w.WriteHeader(answer.Status)
 		_, _ = w.Write(answer.Body) // a client that is gone needs no answer
