@@ -32,7 +32,7 @@ func New() *cobra.Command {
 	o := options{Options: assembly.Options{Limits: server.DefaultLimits()}}
 	command := &cobra.Command{
 		Use:    "server",
-		Short:  "Serve the EKS API, and the parts of IAM, STS and EC2 that its users need",
+		Short:  "Serve the EKS API, and the parts of IAM, STS, ECR and EC2 that its users need",
 		Long:   `Runs in the hosting cluster, started by "naru up".`,
 		Hidden: true,
 		Args:   cobra.NoArgs,

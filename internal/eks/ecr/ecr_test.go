@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -216,5 +217,36 @@ func TestDenied(t *testing.T) {
 	defer answer.Body.Close()
 	if answer.StatusCode < 400 || answer.Header.Get("x-amzn-ErrorType") == "" {
 		t.Errorf("when nobody signed, it is refused in JSON: %d, %v", answer.StatusCode, answer.Header)
+	}
+}
+
+func TestIndex(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	create(t, c, app)
+	index, err := random.Index(10<<10, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := remote.WithAuth(s.login(t))
+	if err := remote.WriteIndex(s.reference(t, "team/app:all"), index, auth); err != nil {
+		t.Fatal(err)
+	}
+	described, err := c.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: app})
+	if err != nil || len(described.ImageDetails) != 1 || *described.ImageDetails[0].ImageSizeInBytes < 10<<10 {
+		t.Errorf("when it is an index, its size is that of its largest image: %+v, %v", described, err)
+	}
+	member := aws.String(manifest.Manifests[0].Digest.String())
+	found, err := c.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: app, ImageIds: []types.ImageIdentifier{{ImageDigest: member}}})
+	if err != nil || len(found.ImageDetails) != 1 || len(found.ImageDetails[0].ImageTags) != 0 {
+		t.Errorf("when an image has no tag, it is found by its digest: %+v, %v", found, err)
+	}
+	deleted, err := c.BatchDeleteImage(t.Context(), &ecr.BatchDeleteImageInput{RepositoryName: app, ImageIds: []types.ImageIdentifier{{ImageDigest: member}}})
+	if err != nil || len(deleted.Failures) != 1 || deleted.Failures[0].FailureCode != types.ImageFailureCodeImageReferencedByManifestList {
+		t.Errorf("when an index needs an image, it stays: %+v, %v", deleted, err)
 	}
 }
