@@ -74,6 +74,7 @@ func link(folder string) (string, error) {
 	}
 	for name, pattern := range map[string]string{
 		"etcd": "bin/etcd/*/etcd", "kubectl": "bin/kubernetes/*/kubectl",
+		"registry":       "bin/registry/*/registry",
 		"kube-apiserver": "bin/kubernetes/*/kubernetes", "kube-controller-manager": "bin/kubernetes/*/kubernetes",
 	} {
 		program, err := newest(filepath.Join(cache, pattern))

@@ -139,12 +139,21 @@ func (s *site) door(t *testing.T, registry http.Handler, writes bool) *url.URL {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{log: &lines{}}
+	images := memory.New(memory.Logger(log.New(io.Discard, "", 0)))
+	up := &own.Upstream{Read: s.door(t, images, false), Write: s.door(t, images, true), User: "naru-server", Password: password, Transport: http.DefaultTransport}
+	s.serve(t, up)
+	push(t, up, "etcd:3")
+	push(t, up, "theirs:1")
+	return s
+}
+
+// serve starts naru server in front of a registry.
+func (s *site) serve(t *testing.T, up *own.Upstream) {
+	t.Helper()
 	model, err := wire.NewModel()
 	if err != nil {
 		t.Fatal(err)
 	}
-	images := memory.New(memory.Logger(log.New(io.Discard, "", 0)))
-	up := &own.Upstream{Read: s.door(t, images, false), Write: s.door(t, images, true), User: "naru-server", Password: password, Transport: http.DefaultTransport}
 	arns := convert.Site{Account: account, Region: region}
 	options := own.Options{
 		Site: arns, Access: s, Records: own.Records{Client: fake.NewClientBuilder().WithScheme(scheme.Scheme).Build()},
@@ -158,9 +167,6 @@ func newSite(t *testing.T) *site {
 		Audit: options.Audit, Log: options.Log, Limits: server.DefaultLimits(), Now: time.Now, NewID: uuid.NewString,
 	}))
 	t.Cleanup(s.server.Close)
-	push(t, up, "etcd:3")
-	push(t, up, "theirs:1")
-	return s
 }
 
 // push writes an image past naru server, as "naru image push" does.
