@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -126,7 +127,7 @@ func podsReady(ctx context.Context, c client.Reader, options ...client.ListOptio
 		return "", fmt.Errorf("listing pods: %w", err)
 	}
 	running := slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool {
-		return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded
+		return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || replaced(pod)
 	})
 	if len(running) == 0 {
 		return "", errors.New("there is none")
@@ -137,6 +138,14 @@ func podsReady(ctx context.Context, c client.Reader, options ...client.ListOptio
 		}
 	}
 	return fmt.Sprintf("%d", len(running)), nil
+}
+
+// replaced tells whether a pod failed and another has its place: what was evicted, or not admitted by its kubelet, lies about
+// until it is collected. Should the other not be ready, it is that one that is told.
+// See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection
+func replaced(pod corev1.Pod) bool {
+	owner := metav1.GetControllerOf(&pod)
+	return pod.Status.Phase == corev1.PodFailed && owner != nil && owner.Kind == "ReplicaSet"
 }
 
 func podReady(pod corev1.Pod) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"naru.dev/naru/internal/progress"
 )
@@ -101,4 +102,19 @@ func TestSuite(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestReplaced(t *testing.T) {
+	controller := true
+	of := func(phase corev1.PodPhase, kind string) corev1.Pod {
+		return corev1.Pod{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: kind, Controller: &controller}}}, Status: corev1.PodStatus{Phase: phase}}
+	}
+	if !replaced(of(corev1.PodFailed, "ReplicaSet")) {
+		t.Error("when a ReplicaSet's pod has failed, another has its place")
+	}
+	for _, pod := range []corev1.Pod{of(corev1.PodPending, "ReplicaSet"), of(corev1.PodFailed, "Job"), {Status: corev1.PodStatus{Phase: corev1.PodFailed}}} {
+		if replaced(pod) {
+			t.Errorf("nothing replaces %v of %v", pod.Status.Phase, pod.OwnerReferences)
+		}
+	}
 }
