@@ -34,7 +34,8 @@ naru: ## build the command itself, bin/naru
 # The kubectl that was built with the release stands beside naru: nothing else has to be installed to try a cluster.
 build: deps naru ## build the command and what is missing of a release: programs, node OS, images
 	$(NARU) release build $(KUBERNETES)
-	@ln -sfn "$$(ls -td "$(CACHE)"/bin/kubernetes/*/kubectl | head -n 1)" bin/kubectl
+	@for kubectl in $$(ls -td "$(CACHE)"/bin/kubernetes/*/kubectl); do \
+	"$$kubectl" version --client | grep -q ' v$(subst .,\.,$(KUBERNETES))\.' && ln -sfn "$$kubectl" bin/kubectl && break; done
 
 up: build ## build what is missing, boot the hosting cluster, install Naru (HOSTS=3: three hosts)
 	$(NARU) up --hosts $(HOSTS)
