@@ -105,17 +105,7 @@ func TestImages(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	create(t, c, app)
-	made := image(t)
-	digest, err := made.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth := remote.WithAuth(s.login(t))
-	for _, tag := range []string{"team/app:1", "team/app:2"} {
-		if err := remote.Write(s.reference(t, tag), made, auth); err != nil {
-			t.Fatal(err)
-		}
-	}
+	made, digest := s.pushTwice(t)
 	listed, err := c.ListImages(t.Context(), &ecr.ListImagesInput{RepositoryName: app})
 	if err != nil || len(listed.ImageIds) != 2 || *listed.ImageIds[0].ImageTag != "1" || *listed.ImageIds[0].ImageDigest != digest.String() {
 		t.Errorf("%+v, %v", listed, err)
@@ -145,17 +135,8 @@ func TestDeleteImages(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	create(t, c, app)
-	made := image(t)
-	digest, err := made.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	made, digest := s.pushTwice(t)
 	auth := remote.WithAuth(s.login(t))
-	for _, tag := range []string{"team/app:1", "team/app:2"} {
-		if err := remote.Write(s.reference(t, tag), made, auth); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if _, err := c.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: app}); code(err) != "RepositoryNotEmptyException" {
 		t.Errorf("when it has images, it is not deleted: %v", err)
 	}

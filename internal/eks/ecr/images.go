@@ -46,7 +46,7 @@ func (h *Handler) listImages(r *http.Request, in listInput) (any, error) {
 	if none {
 		ids = ids[:0]
 	}
-	part, next, err := cut(in.page, "images "+in.Name+in.Filter.TagStatus, ids, func(id imageID) string { return id.Tag })
+	part, next, err := cut(in.page, []string{"images", in.Name, in.Filter.TagStatus}, ids, func(id imageID) string { return id.Tag })
 	return answer("imageIds", part, next), err
 }
 
@@ -73,7 +73,7 @@ func (h *Handler) describeImages(r *http.Request, in imagesInput) (any, error) {
 		if none {
 			images = nil
 		}
-		images, next, err = cut(in.page, "details "+in.Name+in.Filter.TagStatus, images, func(s stored) string { return s.digest })
+		images, next, err = cut(in.page, []string{"details", in.Name, in.Filter.TagStatus}, images, func(s stored) string { return s.digest })
 	}
 	if err != nil {
 		return nil, err

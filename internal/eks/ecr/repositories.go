@@ -2,13 +2,11 @@ package ecr
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"regexp"
-	"slices"
-	"strings"
 
+	"naru.dev/naru/internal/eks/paging"
 	"naru.dev/naru/internal/registry"
 	"naru.dev/naru/internal/standalone/layout"
 )
@@ -137,7 +135,7 @@ func (h *Handler) describe(r *http.Request, in describeInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, next, err := cut(in.page, "repositories", records, func(r Record) string { return r.Name })
+	part, next, err := cut(in.page, []string{"repositories"}, records, func(r Record) string { return r.Name })
 	for _, record := range part {
 		shapes = append(shapes, h.shape(record))
 	}
@@ -215,34 +213,13 @@ func (h *Handler) putMutability(r *http.Request, in mutabilityInput) (any, error
 // Sizes of pages.
 const defaultPage, maxPage = 100, 1000
 
-// hashed is how much of a token says which list it belongs to.
-const hashed = 9
-
-// cut returns the part of a list that is asked for, and the token of the next one. A token says after which key to go on; that
-// of another list is refused.
-func cut[T any](p page, list string, items []T, key func(T) string) (part []T, next string, err error) {
-	size := defaultPage
-	if p.MaxResults != nil {
-		size = *p.MaxResults
+// cut returns the part of a list that is asked for, and the token of the next one.
+func cut[T any](p page, list []string, items []T, key func(T) string) (part []T, next string, err error) {
+	part, next, err = paging.Cut(paging.Asked{List: list, Size: p.MaxResults, Default: defaultPage, Most: maxPage, Token: p.NextToken}, items, key)
+	if err != nil {
+		err = invalid("%s", err)
 	}
-	if size < 1 || size > maxPage {
-		return nil, "", invalid("maxResults: %d does not lie between 1 and %d", size, maxPage)
-	}
-	sum := sha256.Sum256([]byte(list))
-	mark := string(sum[:hashed])
-	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	if p.NextToken != "" {
-		content, err := base64.RawURLEncoding.DecodeString(p.NextToken)
-		after, ok := strings.CutPrefix(string(content), mark)
-		if err != nil || !ok {
-			return nil, "", invalid("nextToken is none that this list gave out")
-		}
-		items = slices.DeleteFunc(items, func(item T) bool { return key(item) <= after })
-	}
-	if len(items) <= size {
-		return items, "", nil
-	}
-	return items[:size], base64.RawURLEncoding.EncodeToString([]byte(mark + key(items[size-1]))), nil
+	return part, next, err
 }
 
 // answer is a list with the token of its next part.

@@ -10,7 +10,7 @@ type (
 	}
 	// page of a list.
 	page struct {
-		MaxResults *int   `json:"maxResults"`
+		MaxResults *int32 `json:"maxResults"`
 		NextToken  string `json:"nextToken"`
 	}
 	tag struct {

@@ -230,3 +230,20 @@ func (s *site) reference(t *testing.T, reference string) name.Reference {
 	}
 	return at
 }
+
+// pushTwice pushes one image with the tags 1 and 2.
+func (s *site) pushTwice(t *testing.T) (v1.Image, v1.Hash) {
+	t.Helper()
+	made := image(t)
+	digest, err := made.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := remote.WithAuth(s.login(t))
+	for _, tag := range []string{"team/app:1", "team/app:2"} {
+		if err := remote.Write(s.reference(t, tag), made, auth); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return made, digest
+}
