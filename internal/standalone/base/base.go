@@ -57,7 +57,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		"Images":            in.Images,
 		"RegistryAddress":   layout.RegistryAddress,
 		"RegistryChecksum":  in.RegistryChecksum,
-		"PublishAnnotation": layout.PublishAnnotation,
+		"PublishAnnotation": v1alpha1.AnnotationPublishPort,
 		"PushPort":          layout.PushPort,
 	}
 	for _, name := range names {

@@ -36,19 +36,6 @@ const (
 	PushPort = 5001
 )
 
-// PublishAnnotation on a Service of the hosting cluster publishes its first
-// port on 127.0.0.1 at the annotation's value.
-const PublishAnnotation = "naru.dev/publish-port"
-
-const (
-	// PublishFromAnnotation on such a Service limits who may connect: ranges of addresses with commas between them, or
-	// PublishFromNowhere. Without it everybody on the machine may.
-	PublishFromAnnotation = "naru.dev/publish-from"
-	PublishFromNowhere    = "none"
-	// PublishedFromAnnotation is the daemon's answer: the value of PublishFromAnnotation that is in force.
-	PublishedFromAnnotation = "naru.dev/published-from"
-)
-
 // StateVariable overrides DefaultState.
 const (
 	StateVariable = "NARU_STATE_DIR"

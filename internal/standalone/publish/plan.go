@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
-	"naru.dev/naru/internal/standalone/layout"
+	"naru.dev/naru/api/v1alpha1"
 )
 
 // Port is what is published at one loopback address.
@@ -33,14 +33,14 @@ func Plan(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlic
 			cmp.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name))
 	})
 	for _, service := range sorted {
-		value, asked := service.Annotations[layout.PublishAnnotation]
+		value, asked := service.Annotations[v1alpha1.AnnotationPublishPort]
 		if !asked || service.DeletionTimestamp != nil {
 			continue
 		}
 		name := service.Namespace + "/" + service.Name
 		port, err := strconv.ParseUint(value, 10, 16)
 		if err != nil || port < 1024 || len(service.Spec.Ports) == 0 {
-			problems[name] = fmt.Sprintf("Service %s: %s %q is not a port between 1024 and 65535", name, layout.PublishAnnotation, value)
+			problems[name] = fmt.Sprintf("Service %s: %s %q is not a port between 1024 and 65535", name, v1alpha1.AnnotationPublishPort, value)
 			continue
 		}
 		address := net.JoinHostPort("127.0.0.1", value)
@@ -49,9 +49,9 @@ func Plan(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlic
 			continue
 		}
 		planned := Port{Service: name, Endpoints: endpointsOf(service, endpointSlices)}
-		if from, limited := service.Annotations[layout.PublishFromAnnotation]; limited {
+		if from, limited := service.Annotations[v1alpha1.AnnotationPublishFrom]; limited {
 			if planned.Sources, err = ParseSources(from); err != nil {
-				problems[name] = fmt.Sprintf("Service %s: %s: %s", name, layout.PublishFromAnnotation, err)
+				problems[name] = fmt.Sprintf("Service %s: %s: %s", name, v1alpha1.AnnotationPublishFrom, err)
 			}
 		}
 		ports[address] = planned

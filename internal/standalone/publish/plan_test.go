@@ -10,19 +10,19 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"naru.dev/naru/internal/standalone/layout"
+	"naru.dev/naru/api/v1alpha1"
 )
 
 func service(name, port string, age int) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, CreationTimestamp: metav1.NewTime(time.Unix(int64(1000-age), 0)),
-			Annotations: map[string]string{layout.PublishAnnotation: port}},
+			Annotations: map[string]string{v1alpha1.AnnotationPublishPort: port}},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "api", Port: 443}}},
 	}
 }
 
 func from(service *corev1.Service, ranges string) *corev1.Service {
-	service.Annotations[layout.PublishFromAnnotation] = ranges
+	service.Annotations[v1alpha1.AnnotationPublishFrom] = ranges
 	return service
 }
 

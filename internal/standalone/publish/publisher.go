@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
-	"naru.dev/naru/internal/standalone/layout"
+	"naru.dev/naru/api/v1alpha1"
 )
 
 // Publisher keeps the published ports as the hosting cluster's Services ask.
@@ -115,8 +115,8 @@ func (p *Publisher) sync(services []*corev1.Service, slices []*discoveryv1.Endpo
 // answer tells Services which of their wishes for sources is in force. What can't be told is told later.
 func (p *Publisher) answer(ctx context.Context, client kubernetes.Interface, services []*corev1.Service) {
 	for _, service := range services {
-		wanted, limited := service.Annotations[layout.PublishFromAnnotation]
-		told, was := service.Annotations[layout.PublishedFromAnnotation]
+		wanted, limited := service.Annotations[v1alpha1.AnnotationPublishFrom]
+		told, was := service.Annotations[v1alpha1.AnnotationPublishedFrom]
 		if limited == was && wanted == told || !p.published[service.Namespace+"/"+service.Name] {
 			continue
 		}
@@ -124,7 +124,7 @@ func (p *Publisher) answer(ctx context.Context, client kubernetes.Interface, ser
 		if limited {
 			value = wanted
 		}
-		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{layout.PublishedFromAnnotation: value}}})
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{v1alpha1.AnnotationPublishedFrom: value}}})
 		if err != nil {
 			continue // strings can always be encoded
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"naru.dev/naru/internal/standalone/layout"
+	"naru.dev/naru/api/v1alpha1"
 )
 
 // Sources are the addresses that a port takes connections from. The zero value takes them from everywhere.
@@ -19,9 +19,9 @@ type Sources struct {
 // nowhere takes connections from nobody.
 func nowhere() Sources { return Sources{limited: true} }
 
-// ParseSources reads the value of layout.PublishFromAnnotation.
+// ParseSources reads the value of v1alpha1.AnnotationPublishFrom.
 func ParseSources(text string) (Sources, error) {
-	if text == layout.PublishFromNowhere {
+	if text == v1alpha1.PublishFromNowhere {
 		return nowhere(), nil
 	}
 	s := nowhere()
