@@ -1,10 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,11 +15,12 @@ import (
 	"naru.dev/naru/internal/controlplane/apiserver"
 	"naru.dev/naru/internal/controlplane/authentication"
 	"naru.dev/naru/internal/controlplane/component"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/tenant"
 )
 
 const (
-	apiServerPort = "6443"
 	// askAgain is how soon API servers are asked again what they have loaded. They try for a minute to reach a provider, and begin
 	// anew each minute.
 	askAgain = time.Second
@@ -172,28 +173,13 @@ func (c *Controller) nudge(ctx context.Context, pod *corev1.Pod, hash string) er
 // askLoaded asks one API server, past the front, which configuration it works with.
 func askLoaded(ctx context.Context, config *rest.Config, pod *corev1.Pod) (authentication.Loaded, error) {
 	if pod.Status.PodIP == "" {
-		return authentication.Loaded{}, fmt.Errorf("it has no address yet")
+		return authentication.Loaded{}, errors.New("it has no address yet")
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	own := rest.CopyConfig(config)
-	own.TLSClientConfig.ServerName = apiserver.Name + "." + pod.Namespace + ".svc.cluster.local"
-	asker, err := rest.HTTPClientFor(own)
+	metrics, err := tenant.ServerMetrics(ctx, config, apiserver.Address(pod), pki.APIServerHost(pod.Namespace))
 	if err != nil {
-		return authentication.Loaded{}, fmt.Errorf("making a client: %w", err)
+		return authentication.Loaded{}, err
 	}
-	defer asker.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort(pod.Status.PodIP, apiServerPort)+"/metrics", nil)
-	if err != nil {
-		return authentication.Loaded{}, fmt.Errorf("asking for metrics: %w", err)
-	}
-	response, err := asker.Do(request)
-	if err != nil {
-		return authentication.Loaded{}, fmt.Errorf("asking for metrics: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return authentication.Loaded{}, fmt.Errorf("asking for metrics: %s", response.Status)
-	}
-	return authentication.ReadLoaded(response.Body)
+	return authentication.ReadLoaded(bytes.NewReader(metrics))
 }

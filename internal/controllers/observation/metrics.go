@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 
@@ -14,11 +13,13 @@ import (
 	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/apiserver"
+	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/kube/tenant"
 )
 
 // What API servers call what is observed here. Both are stable names of Kubernetes:
@@ -31,7 +32,7 @@ const (
 // apis asks each API server by itself: behind the front one of them answers, and each counts only what it was asked.
 func (c *Controller) apis(ctx context.Context, cluster *v1alpha1.Cluster, config *rest.Config, seen *v1alpha1.ClusterObservations) {
 	pods := &corev1.PodList{}
-	err := c.hosting.List(ctx, pods, client.InNamespace(v1alpha1.Namespace(cluster.Name)), client.MatchingLabels{v1alpha1.LabelComponent: "kube-apiserver"})
+	err := c.hosting.List(ctx, pods, client.InNamespace(v1alpha1.Namespace(cluster.Name)), client.MatchingLabels{v1alpha1.LabelComponent: apiserver.Name})
 	if err != nil {
 		seen.APIProblem = fmt.Sprintf("listing API servers: %s", err)
 		return
@@ -46,7 +47,7 @@ func (c *Controller) apis(ctx context.Context, cluster *v1alpha1.Cluster, config
 		}
 		seen.APIServers++
 		group.Go(func() error {
-			content, err := scrape(ctx, config, net.JoinHostPort(pod.Status.PodIP, "6443"), "kube-apiserver."+pod.Namespace+".svc.cluster.local")
+			content, err := tenant.ServerMetrics(ctx, config, apiserver.Address(pod), pki.APIServerHost(pod.Namespace))
 			var found []v1alpha1.DeprecatedAPI
 			if err == nil {
 				found, err = parse(content)
@@ -66,18 +67,6 @@ func (c *Controller) apis(ctx context.Context, cluster *v1alpha1.Cluster, config
 		seen.APIProblem = err.Error()
 	}
 	seen.DeprecatedAPIs = merge(all)
-}
-
-// scrape reads the metrics of the API server at an address, whose certificate has another name.
-func scrape(ctx context.Context, config *rest.Config, address, name string) ([]byte, error) {
-	direct := rest.CopyConfig(config)
-	direct.Host, direct.Timeout = "https://"+address, limit
-	direct.ServerName = name
-	asker, err := discovery.NewDiscoveryClientForConfig(direct)
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
-	}
-	return asker.RESTClient().Get().AbsPath("/metrics").Do(ctx).Raw()
 }
 
 // parse finds the deprecated APIs in the metrics of an API server, and how often each was requested.

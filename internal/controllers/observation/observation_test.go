@@ -12,6 +12,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/test/env"
 )
 
@@ -64,7 +65,7 @@ func TestScrape(t *testing.T) {
 	if address == "" {
 		address = config.Host
 	}
-	content, err := scrape(t.Context(), config, address, "127.0.0.1")
+	content, err := tenant.ServerMetrics(t.Context(), config, address, "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

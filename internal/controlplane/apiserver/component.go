@@ -3,9 +3,11 @@ package apiserver
 
 import (
 	"embed"
+	"net"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"naru.dev/naru/internal/controlplane/component"
 )
@@ -15,6 +17,9 @@ var manifests embed.FS
 
 // Name of the Deployment and of its headless Service.
 const Name = "kube-apiserver"
+
+// Address is where the server of a pod listens; pki.APIServerHost is a name of its certificate.
+func Address(pod *corev1.Pod) string { return net.JoinHostPort(pod.Status.PodIP, "6443") }
 
 // New returns the component.
 func New() component.Component {

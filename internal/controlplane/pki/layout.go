@@ -121,6 +121,11 @@ func NewLayout(in Input) (Layout, error) {
 	}, nil
 }
 
+// APIServerHost is the name of the headless Service of a control plane's API servers, which the certificate of each has.
+func APIServerHost(namespace string) string {
+	return "kube-apiserver." + namespace + ".svc.cluster.local"
+}
+
 func certificates(in Input, front, service net.IP) []Certificate {
 	loopback := net.IPv4(127, 0, 0, 1)
 	etcdNames := []string{"localhost", "*.etcd." + in.Namespace + ".svc.cluster.local", "etcd." + in.Namespace + ".svc"}
@@ -128,7 +133,7 @@ func certificates(in Input, front, service net.IP) []Certificate {
 	return []Certificate{
 		{"apiserver", CA, Leaf{
 			CommonName: "kube-apiserver", Usage: Server,
-			DNSNames: append(append([]string{"localhost", "kube-apiserver." + in.Namespace + ".svc.cluster.local"},
+			DNSNames: append(append([]string{"localhost", APIServerHost(in.Namespace)},
 				serviceNames("kubernetes", "default")...), frontNames...),
 			IPs: []net.IP{loopback, service, front},
 		}},
