@@ -15,12 +15,12 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/kube/tenant"
 )
 
@@ -120,10 +120,12 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	stored := profile.DeepCopy()
-	if profile.DeletionTimestamp.IsZero() && !s.clusterGone() && controllerutil.AddFinalizer(&profile, v1alpha1.Finalizer) {
-		return reconcile.Result{}, c.hosting.Patch(ctx, &profile, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if profile.DeletionTimestamp.IsZero() && !s.clusterGone() {
+		if added, err := finalizer.Add(ctx, c.hosting, &profile, v1alpha1.Finalizer); added || err != nil {
+			return reconcile.Result{}, err
+		}
 	}
+	stored := profile.DeepCopy()
 	defer func() {
 		if equality.Semantic.DeepEqual(stored.Status, profile.Status) {
 			return

@@ -18,6 +18,7 @@ import (
 	"naru.dev/naru/internal/controlplane/fargate"
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/kube/tenant"
 )
 
@@ -38,10 +39,7 @@ func (c *Controller) finalize(ctx context.Context, s *scope) (reconcile.Result, 
 	c.mu.Lock()
 	delete(c.done, s.profile.UID)
 	c.mu.Unlock()
-	stored := s.profile.DeepCopy()
-	controllerutil.RemoveFinalizer(s.profile, v1alpha1.Finalizer)
-	err = c.hosting.Patch(ctx, s.profile, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
+	if err := finalizer.Remove(ctx, c.hosting, s.profile, v1alpha1.Finalizer); err != nil {
 		return reconcile.Result{}, fmt.Errorf("letting go of Fargate profile %s: %w", s.profile.Name, err)
 	}
 	return reconcile.Result{}, nil

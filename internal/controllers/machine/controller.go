@@ -24,12 +24,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/kube/tenantwatch"
 	"naru.dev/naru/internal/machines"
@@ -137,10 +137,10 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if s.clusterGone() {
 		return reconcile.Result{}, nil // package machinegc deletes the Machine
 	}
-	stored := machine.DeepCopy()
-	if controllerutil.AddFinalizer(&machine, v1alpha1.Finalizer) {
-		return reconcile.Result{}, c.hosting.Patch(ctx, &machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if added, err := finalizer.Add(ctx, c.hosting, &machine, v1alpha1.Finalizer); added || err != nil {
+		return reconcile.Result{}, err
 	}
+	stored := machine.DeepCopy()
 	defer func() {
 		if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
 			return

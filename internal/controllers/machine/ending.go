@@ -18,6 +18,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/machines"
 )
 
@@ -68,10 +69,7 @@ func (c *Controller) finalize(ctx context.Context, s *scope) (reconcile.Result, 
 			}
 		}
 	}
-	stored := s.machine.DeepCopy()
-	controllerutil.RemoveFinalizer(s.machine, v1alpha1.Finalizer)
-	err := c.hosting.Patch(ctx, s.machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
+	if err := finalizer.Remove(ctx, c.hosting, s.machine, v1alpha1.Finalizer); err != nil {
 		return reconcile.Result{}, fmt.Errorf("letting go of machine %s: %w", s.machine.Name, err)
 	}
 	return reconcile.Result{}, nil

@@ -16,13 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/kube/tenant"
 )
 
@@ -108,10 +108,12 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	stored := group.DeepCopy()
-	if group.DeletionTimestamp.IsZero() && !s.clusterGone() && controllerutil.AddFinalizer(&group, v1alpha1.Finalizer) {
-		return reconcile.Result{}, c.hosting.Patch(ctx, &group, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if group.DeletionTimestamp.IsZero() && !s.clusterGone() {
+		if added, err := finalizer.Add(ctx, c.hosting, &group, v1alpha1.Finalizer); added || err != nil {
+			return reconcile.Result{}, err
+		}
 	}
+	stored := group.DeepCopy()
 	defer func() {
 		if equality.Semantic.DeepEqual(stored.Status, group.Status) {
 			return

@@ -17,6 +17,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/kube/finalizer"
 	"naru.dev/naru/internal/kube/tenant"
 )
 
@@ -100,10 +101,7 @@ func (c *Controller) finalize(ctx context.Context, s *scope) (reconcile.Result, 
 		conditions.False(s.group, v1alpha1.NodeGroupReady, v1alpha1.ReasonDeleting, left)
 		return reconcile.Result{RequeueAfter: soon}, nil
 	}
-	stored := s.group.DeepCopy()
-	controllerutil.RemoveFinalizer(s.group, v1alpha1.Finalizer)
-	err = c.hosting.Patch(ctx, s.group, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
+	if err := finalizer.Remove(ctx, c.hosting, s.group, v1alpha1.Finalizer); err != nil {
 		return reconcile.Result{}, fmt.Errorf("letting go of node group %s: %w", s.group.Name, err)
 	}
 	return reconcile.Result{}, nil
