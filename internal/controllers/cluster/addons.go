@@ -162,12 +162,7 @@ func write(ctx context.Context, tenant client.Client, conflicts v1alpha1.AddonCo
 		return done, err
 	case v1alpha1.ConflictsOverwrite:
 	}
-	for _, object := range objects {
-		if err := apply.Objects(ctx, tenant, object.DeepCopy()); err != nil {
-			return "", err
-		}
-	}
-	return done, nil
+	return done, apply.Objects(ctx, tenant, objects...)
 }
 
 // removeAddon deletes what the add-on has.
