@@ -43,6 +43,15 @@ func (c cluster) joinable(ctx context.Context) error {
 	return nil
 }
 
+// answers returns nil once the API answers at all, and at once where the kubelet has joined before.
+func (c cluster) answers(ctx context.Context) error {
+	if exists(c.files.kubelet) {
+		return nil
+	}
+	_, err := c.ask(ctx, "")
+	return err
+}
+
 // ask sends the least that takes an identity: the list of the API's versions.
 func (c cluster) ask(ctx context.Context, token string) (status int, err error) {
 	authority, err := os.ReadFile(c.files.clientCA)
@@ -56,7 +65,9 @@ func (c cluster) ask(ctx context.Context, token string) (status int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("asking %s: %w", c.server, err)
 	}
-	request.Header.Set("Authorization", "Bearer "+token)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	response, err := (&http.Client{Transport: transport, Timeout: askTimeout}).Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("asking %s: %w", c.server, err)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,18 +38,21 @@ func TestJoinable(t *testing.T) {
 	if c.joinable(t.Context()) == nil {
 		t.Error("when the API does not know the token, the kubelet waits")
 	}
+	if err := c.answers(t.Context()); err != nil {
+		t.Errorf("an API that knows nobody answers: %v", err)
+	}
 	known.Store(true)
 	if err := c.joinable(t.Context()); err != nil {
 		t.Errorf("when the API takes the token, the kubelet can join: %v", err)
 	}
 	server.Close()
-	if c.joinable(t.Context()) == nil {
+	if c.joinable(t.Context()) == nil || c.answers(t.Context()) == nil {
 		t.Error("when nobody listens, it is waited for")
 	}
 	if err := os.WriteFile(files.kubelet, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.joinable(t.Context()); err != nil {
+	if err := errors.Join(c.joinable(t.Context()), c.answers(t.Context())); err != nil {
 		t.Errorf("when the kubelet has joined before, it waits for nobody: %v", err)
 	}
 }

@@ -57,9 +57,11 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		agent.Command = append(agent.Command, "--volumes", string(volumes.Disks))
 		agent.Command = append(agent.Command, "--pod-roles-certificate", kubeletCertificate)
 	}
+	var answers func(context.Context) error
 	if config.Role == nodeconfig.RoleWorker && config.APIServer != "" {
-		joinable := cluster{server: config.APIServer, files: files}.joinable
-		kubelet.Awaits, proxy.Awaits, agent.Awaits = joinable, joinable, joinable
+		api := cluster{server: config.APIServer, files: files}
+		kubelet.Awaits, proxy.Awaits, agent.Awaits = api.joinable, api.joinable, api.joinable
+		answers = api.answers
 	}
 	if config.Role == nodeconfig.RoleWorker {
 		kubelet.Reads = []string{kubeletFollows}
@@ -72,18 +74,19 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 			Name: "bootstrap", Command: config.Bootstrap, OneShot: true})
 		return list
 	}
-	return append(append(list, kubelet, proxy, agent), pulls(config)...)
+	return append(append(list, kubelet, proxy, agent), pulls(config, answers)...)
 }
 
-// pulls are last: each waits for the one before, and nothing waits for them.
-func pulls(config nodeconfig.Config) []supervise.Process {
+// pulls are last, and nothing waits for them. They wait for the API: until it answers, whoever starts it has better use for the
+// processors.
+func pulls(config nodeconfig.Config, answers func(context.Context) error) []supervise.Process {
 	if len(config.Images) == 0 {
 		return nil
 	}
 	var list []supervise.Process
 	for i, image := range append([]string{config.PauseImage}, config.Images...) {
 		list = append(list, supervise.Process{
-			Name: fmt.Sprintf("pull-%d", i), OneShot: true,
+			Name: fmt.Sprintf("pull-%d", i), OneShot: true, Awaits: answers,
 			Command: []string{programs + "ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "pull", "--hosts-dir", certsDir, image},
 		})
 	}

@@ -2,7 +2,11 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -139,7 +143,7 @@ func TestController(t *testing.T) {
 	c := start(t)
 
 	t.Run("when a cluster is created, it writes the whole control plane at once", func(t *testing.T) { testWritesControlPlane(t, c) })
-	t.Run("when etcd answers, it starts what works with it through API servers", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
+	t.Run("when an API server answers, it starts what works through it", func(t *testing.T) { testStartsWhatNeedsTheAPI(t, c) })
 	t.Run("when a Deployment is changed by hand, it is put right", func(t *testing.T) { testPutsRight(t, c) })
 	t.Run("when the authenticator's authority is another, API servers get certificates of it", func(t *testing.T) { testFollowsAuthority(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
@@ -198,9 +202,27 @@ func testStartsWhatNeedsTheAPI(t *testing.T, c client.Client) {
 	}
 }
 
-// runServer makes a pod of an API server whose process has started.
+// runServer makes a pod of an API server that answers, and is not ready.
 func runServer(t *testing.T, c client.Client) {
 	t.Helper()
+	secret := &corev1.Secret{}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "naru-demo", Name: "apiserver"}, secret); err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.X509KeyPair(secret.Data[pki.CertificateKey], secret.Data[pki.PrivateKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	const address = "127.0.0.77"
+	listener, err := tls.Listen("tcp", net.JoinHostPort(address, "6443"), &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "naru-demo", Name: "kube-apiserver-1", Labels: map[string]string{v1alpha1.LabelComponent: "kube-apiserver"}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "kube-apiserver", Image: "registry.naru.local/kube-apiserver:test"}}},
@@ -208,7 +230,7 @@ func runServer(t *testing.T, c client.Client) {
 	if err := c.Create(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "kube-apiserver", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	pod.Status.PodIP, pod.Status.PodIPs = address, []corev1.PodIP{{IP: address}}
 	if err := c.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/component"
 	"naru.dev/naru/internal/kube/apply"
 	"naru.dev/naru/internal/kube/conditions"
 	"naru.dev/naru/internal/kube/tenant"
@@ -69,6 +70,7 @@ type Controller struct {
 	settings Settings
 	clock    clock.PassiveClock
 	keeper   *apply.Keeper
+	renderer *component.Renderer
 	// ports lets one cluster at a time choose a port.
 	ports sync.Mutex
 	inside
@@ -78,7 +80,7 @@ type Controller struct {
 func NewController(c client.Client, live client.Reader, tenants *tenant.Clients, settings Settings, clock clock.PassiveClock) *Controller {
 	return &Controller{
 		client: c, live: live, tenants: tenants, settings: settings, clock: clock,
-		keeper: apply.NewKeeper(c), inside: newInside(clock),
+		keeper: apply.NewKeeper(c), renderer: component.NewRenderer(), inside: newInside(clock),
 	}
 }
 

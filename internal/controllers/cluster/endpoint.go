@@ -29,7 +29,7 @@ func (c *Controller) endpoint(ctx context.Context, s *scope) (next, error) {
 	if err != nil {
 		return fail(s, v1alpha1.ClusterEndpointReady, err)
 	}
-	service, err := endpoint.New().Render(s.render)
+	service, err := c.renderer.Render(endpoint.New(), s.render)
 	if err != nil {
 		return fail(s, v1alpha1.ClusterEndpointReady, err)
 	}

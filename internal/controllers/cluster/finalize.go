@@ -50,6 +50,7 @@ func (c *Controller) finalize(ctx context.Context, cluster *v1alpha1.Cluster) (r
 	c.forget(cluster.Name)
 	c.tenants.Forget(cluster.Name)
 	c.keeper.Forget(v1alpha1.Namespace(cluster.Name))
+	c.renderer.Forget(v1alpha1.Namespace(cluster.Name))
 	stored := cluster.DeepCopy()
 	controllerutil.RemoveFinalizer(cluster, v1alpha1.Finalizer)
 	if err := c.client.Patch(ctx, cluster, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {

@@ -45,7 +45,7 @@ func (c *Controller) authentication(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.render.Authentication = configuration
-	objects, err := authentication.New().Render(s.render)
+	objects, err := c.renderer.Render(authentication.New(), s.render)
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ type scope struct {
 	apiServers int32
 	// etcdAnswers says that most members take connections.
 	etcdAnswers bool
-	// serverRuns says that the process of an API server runs.
-	serverRuns bool
+	// serverAnswers says that an API server answers requests, ready or not.
+	serverAnswers bool
 	// providerProblem is why the cluster's identity provider can't be loaded.
 	providerProblem string
 	// serversSeen says that missing is complete as far as servers are concerned.

@@ -17,7 +17,9 @@ import (
 	"naru.dev/naru/internal/controlplane/front"
 	"naru.dev/naru/internal/controlplane/isolation"
 	"naru.dev/naru/internal/controlplane/karpenter"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/controlplane/scheduler"
+	"naru.dev/naru/internal/kube/tenant"
 )
 
 const answerTimeout = 2 * time.Second
@@ -47,7 +49,7 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
-	if s.serverRuns, err = c.serverRuns(ctx, s, servers); err != nil {
+	if s.serverAnswers, err = c.serverAnswers(ctx, s, servers); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
 	servers.Done = servers.Done && !changed
@@ -59,8 +61,8 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 		changed = changed || !asWanted
 	}
 	s.serversSeen = true
-	if changed || !s.serverRuns {
-		// Not every object that was changed has an event, and a container that starts has none here.
+	if changed || !s.serverAnswers {
+		// Not every object that was changed has an event, and a server that begins to answer has none.
 		return next{after: soon}, nil
 	}
 	return next{}, nil
@@ -75,8 +77,9 @@ func apiServers(observed component.Rollout, wanted int32) int32 {
 	return wanted
 }
 
-// serverRuns says whether any API server's process runs, ready or not.
-func (c *Controller) serverRuns(ctx context.Context, s *scope, servers component.Rollout) (bool, error) {
+// serverAnswers says whether any API server answers requests, if only that it isn't ready. It does once etcd has answered it,
+// and a second or two before it is ready.
+func (c *Controller) serverAnswers(ctx context.Context, s *scope, servers component.Rollout) (bool, error) {
 	if servers.Ready > 0 {
 		return true, nil
 	}
@@ -85,25 +88,30 @@ func (c *Controller) serverRuns(ctx context.Context, s *scope, servers component
 	if err != nil {
 		return false, fmt.Errorf("listing the API servers' pods: %w", err)
 	}
+	config, err := c.tenants.Config(ctx, s.cluster.Name)
+	if err != nil {
+		return false, nil //nolint:nilerr // the cache has not seen the kubeconfig that this pass wrote
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	for i := range pods.Items {
-		for _, container := range pods.Items[i].Status.ContainerStatuses {
-			if container.Name == apiserver.Name && container.State.Running != nil {
-				return true, nil
-			}
+		pod := &pods.Items[i]
+		if pod.Status.PodIP != "" && tenant.ServerAnswers(ctx, config, apiserver.Address(pod), pki.APIServerHost(pod.Namespace)) {
+			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// follower keeps what is a client of the API servers. It starts when etcd answers and the first of them runs, which it needs
-// no longer than they do: each takes seconds to start, and the controller manager gives an API server ten. It becomes a newer
-// version after all of them.
+// follower keeps what is a client of the API servers. It starts when the first of them answers: what it takes to start is time
+// that the server takes to become ready, and none that it takes from a server which loads. It becomes a newer version after all
+// of them.
 func (c *Controller) follower(ctx context.Context, s *scope, part component.Component, servers component.Rollout) (asWanted bool, err error) {
 	rollout, err := c.watch(ctx, s, part)
 	if err != nil {
 		return false, err
 	}
-	if servers.Done || !rollout.Exists && s.etcdAnswers && s.serverRuns {
+	if servers.Done || !rollout.Exists && s.serverAnswers {
 		return c.keep(ctx, s, part)
 	}
 	return true, nil
@@ -112,7 +120,7 @@ func (c *Controller) follower(ctx context.Context, s *scope, part component.Comp
 // keep renders a component and applies what has changed of it. It returns false where something had: what was observed of
 // the component before then speaks of what it was.
 func (c *Controller) keep(ctx context.Context, s *scope, part component.Component) (asWanted bool, err error) {
-	objects, err := part.Render(s.render)
+	objects, err := c.renderer.Render(part, s.render)
 	if err != nil {
 		return false, err
 	}
@@ -160,7 +168,7 @@ func askReady(ctx context.Context, config *rest.Config) (version string, err err
 	if err != nil {
 		return "", fmt.Errorf("making a client: %w", err)
 	}
-	if err := asker.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
+	if err := asker.RESTClient().Get().AbsPath("/readyz").MaxRetries(0).Do(ctx).Error(); err != nil {
 		return "", fmt.Errorf("asking /readyz: %w", err)
 	}
 	info, err := asker.ServerVersion()

@@ -145,11 +145,19 @@ func certificates(in Input, front, service net.IP) []Certificate {
 		{"etcd-server", EtcdCA, Leaf{CommonName: "etcd", DNSNames: etcdNames, IPs: []net.IP{loopback}, Usage: Server | Client}},
 		{"etcd-peer", EtcdCA, Leaf{CommonName: EtcdPeerName, DNSNames: etcdNames, IPs: []net.IP{loopback}, Usage: Server | Client}},
 		{"front-proxy-client", FrontProxyCA, Leaf{CommonName: RequestHeaderName, Usage: Client}},
+		served("controller-manager", "kube-controller-manager", in.Namespace),
+		served("scheduler", "kube-scheduler", in.Namespace),
 		{"konnectivity-server", CA, Leaf{CommonName: "konnectivity-server", DNSNames: frontNames, IPs: []net.IP{front}, Usage: Server}},
 		{KonnectivityAgent, KonnectivityCA, Leaf{CommonName: "konnectivity-agent", Usage: Client}},
 		// Served inside the cluster, verified by the API servers' aggregation layer.
 		{MetricsServer, CA, Leaf{CommonName: "metrics-server", DNSNames: serviceNames("metrics-server", "kube-system"), Usage: Server}},
 	}
+}
+
+// served is what a component serves its health and metrics with: without one it would make a key for itself at every start, and
+// nobody could tell who answers.
+func served(name, component, namespace string) Certificate {
+	return Certificate{name, CA, Leaf{CommonName: component, DNSNames: append([]string{"localhost"}, serviceNames(component, namespace)...), Usage: Server}}
 }
 
 func kubeconfigs(in Input) []KubeconfigSpec {
