@@ -18,6 +18,7 @@ var AddToScheme = SchemeBuilder.AddToScheme
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Cluster{}, &ClusterList{},
+		&ConnectedCluster{}, &ConnectedClusterList{},
 		&ClusterRevision{}, &ClusterRevisionList{},
 		&NodeGroup{}, &NodeGroupList{},
 		&FargateProfile{}, &FargateProfileList{},

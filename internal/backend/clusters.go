@@ -31,7 +31,7 @@ func NewCluster(name, version string, replicas int32, networking v1alpha1.Networ
 	}
 }
 
-// Cluster reads a cluster. Errors: *NotFoundError.
+// Cluster reads a cluster. Errors: *NotFoundError, *RefusedError where a connected cluster has the name.
 func (b *Backend) Cluster(ctx context.Context, name string) (*v1alpha1.Cluster, error) {
 	cluster := &v1alpha1.Cluster{}
 	err := b.client.Get(ctx, client.ObjectKey{Name: name}, cluster)
@@ -44,7 +44,14 @@ func (b *Backend) Cluster(ctx context.Context, name string) (*v1alpha1.Cluster, 
 	return cluster, nil
 }
 
+// noCluster says that there is none, or that it is a connected one.
 func (b *Backend) noCluster(ctx context.Context, name string) error {
+	connected := &v1alpha1.ConnectedCluster{}
+	if err := b.client.Get(ctx, client.ObjectKey{Name: name}, connected); err == nil {
+		return notOurs(connected)
+	} else if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("looking for connected cluster %q: %w", name, err)
+	}
 	list := &v1alpha1.ClusterList{}
 	if err := b.client.List(ctx, list); err != nil {
 		return fmt.Errorf("listing clusters: %w", err)
@@ -96,13 +103,24 @@ func (b *Backend) refuseExisting(ctx context.Context, name string) error {
 	err := b.client.Get(ctx, client.ObjectKey{Name: name}, existing)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil
+		return b.refuseConnected(ctx, name)
 	case err != nil:
 		return fmt.Errorf("looking for cluster %q: %w", name, err)
 	case existing.DeletionTimestamp != nil:
 		return beingDeleted(existing)
 	}
 	return clusterExists(name)
+}
+
+func (b *Backend) refuseConnected(ctx context.Context, name string) error {
+	err := b.client.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ConnectedCluster{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for connected cluster %q: %w", name, err)
+	}
+	return &RefusedError{Exists, fmt.Sprintf("cluster %q exists already, as a connected one: choose another name, or see it with \"naru get connectedclusters %s\"", name, name)}
 }
 
 func clusterExists(name string) error {

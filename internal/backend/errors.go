@@ -55,6 +55,8 @@ const (
 	Busy
 	// Full: there are as many as there can be.
 	Full
+	// Connected: the cluster is a connected one, which Naru doesn't run.
+	Connected
 )
 
 // RefusedError says that the state of an object forbids what was asked for. Nothing was changed.

@@ -66,10 +66,9 @@ func (b *Backend) Signer(ctx context.Context, user string) (Signer, error) {
 	if _, err := bootstrap.Ensure(ctx, b.client, "", time.Now()); err != nil {
 		return Signer{}, err
 	}
-	secret := &corev1.Secret{}
-	err := b.client.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: setup.TLSSecret}, secret)
+	ca, err := b.ServerCA(ctx)
 	if err != nil {
-		return Signer{}, fmt.Errorf("reading the API's CA (look whether naru-server runs, with \"naru status\"): %w", err)
+		return Signer{}, err
 	}
 	key, err := bootstrap.KeyOf(ctx, store.New(b.client), user)
 	var missing *iam.NotFoundError
@@ -79,5 +78,14 @@ func (b *Backend) Signer(ctx context.Context, user string) (Signer, error) {
 	if err != nil {
 		return Signer{}, err
 	}
-	return Signer{Key: sigv4.Key{AccessKeyID: key.ID, Secret: key.Secret}, CA: secret.Data[setup.CAKey]}, nil
+	return Signer{Key: sigv4.Key{AccessKeyID: key.ID, Secret: key.Secret}, CA: ca}, nil
+}
+
+// ServerCA is the PEM of what signed the certificate of the API's users' port.
+func (b *Backend) ServerCA(ctx context.Context) ([]byte, error) {
+	secret := &corev1.Secret{}
+	if err := b.client.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: setup.TLSSecret}, secret); err != nil {
+		return nil, fmt.Errorf("reading the API's CA (look whether naru-server runs, with \"naru status\"): %w", err)
+	}
+	return secret.Data[setup.CAKey], nil
 }

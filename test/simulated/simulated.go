@@ -62,7 +62,7 @@ func New(t testing.TB, objects ...client.Object) *World {
 	}
 	w := &World{reads: map[types.UID]int{}, authority: authority(t)}
 	store := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, catalogue()...)...).
-		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.FargateProfile{}).Build()
+		WithStatusSubresource(&v1alpha1.Cluster{}, &v1alpha1.ConnectedCluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.FargateProfile{}).Build()
 	w.Client = interceptor.NewClient(store, interceptor.Funcs{Create: w.create, Update: w.update, Get: w.get, Delete: w.delete})
 	return w
 }

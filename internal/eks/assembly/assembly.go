@@ -21,6 +21,8 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/backend"
+	"naru.dev/naru/internal/connector"
+	"naru.dev/naru/internal/eks/connected"
 	"naru.dev/naru/internal/eks/convert"
 	"naru.dev/naru/internal/eks/ec2"
 	"naru.dev/naru/internal/eks/ecr"
@@ -81,6 +83,7 @@ func Run(ctx context.Context, listener net.Listener, o Options) error {
 	}
 	o.Log.Info("serving", "address", listener.Addr().String(), "account", o.Site.Account, "region", o.Site.Region)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { parts.connected.Run(ctx); return nil })
 	group.Go(func() error { return server.New(parts.main).Run(ctx, listener, certificate, tls.NoClientCert) })
 	if o.Nodes.Listener != nil {
 		o.Log.Info("serving nodes", "address", o.Nodes.Listener.Addr().String())
@@ -101,8 +104,11 @@ func (o Options) certificate(ctx context.Context, live client.Client, secret str
 	return certificate.Get, nil
 }
 
-// parts are the servers of the two addresses.
-type parts struct{ main, nodes server.Options }
+// parts are the servers of the two addresses, and what looks after connected clusters.
+type parts struct {
+	main, nodes server.Options
+	connected   *connected.Clusters
+}
 
 func assemble(ctx context.Context, o Options, live client.WithWatch, account bootstrap.Account) (parts, error) {
 	hosting, err := consistent.Client(ctx, o.Hosting, platform.NewScheme(), kinds())
@@ -134,6 +140,8 @@ func assemble(ctx context.Context, o Options, live client.WithWatch, account boo
 	if err != nil {
 		return parts{}, err
 	}
+	clusters := connected.New(connected.Options{Site: o.Site, Backend: use, Client: hosting, Credentials: identities, Authorizer: identities, Audit: images.Audit, Log: o.Log,
+		Now: time.Now, NewID: uuid.NewString})
 	main := server.Options{
 		Site: o.Site, Model: model, EKS: operations, Authenticator: identities, Authorizer: identities,
 		Unsigned: map[string]http.Handler{podroles.IssuerPath: issuers.Handler()},
@@ -143,19 +151,20 @@ func assemble(ctx context.Context, o Options, live client.WithWatch, account boo
 			"ec2": ec2.New(ec2.Options{Site: o.Site, Backend: use, Authorizer: identities, Log: o.Log}),
 		},
 		JSON:    map[string]http.Handler{"ecr": ecr.New(images)},
-		Streams: map[string]http.Handler{ecr.Root: ecr.NewProxy(images)},
+		Streams: map[string]http.Handler{ecr.Root: ecr.NewProxy(images), connected.Root: clusters},
 		Audit:   images.Audit, Log: o.Log, Limits: o.Limits, Now: time.Now, NewID: uuid.NewString,
 	}
 	nodes, err := o.nodes(main, asked, podidentity.Options{Site: o.Site, Backend: use, Access: identities,
 		Reviewer: podidentity.Clusters{Clients: tenant.NewOf(podroles.ReviewerSecret, live, platform.NewScheme())}})
-	return parts{main, nodes}, err
+	nodes.Streams = map[string]http.Handler{connector.Root: clusters.Agents()}
+	return parts{main, nodes, clusters}, err
 }
 
 // kinds are what the server keeps in memory.
 func kinds() map[client.Object]cache.ByObject {
 	kept := map[client.Object]cache.ByObject{}
 	for _, kind := range []client.Object{
-		&v1alpha1.Cluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.AccessEntry{}, &v1alpha1.PodIdentityAssociation{},
+		&v1alpha1.Cluster{}, &v1alpha1.ConnectedCluster{}, &v1alpha1.NodeGroup{}, &v1alpha1.AccessEntry{}, &v1alpha1.PodIdentityAssociation{},
 		&v1alpha1.IAMUser{}, &v1alpha1.IAMRole{}, &v1alpha1.IAMPolicy{}, &v1alpha1.IAMInstanceProfile{}, &v1alpha1.IAMOIDCProvider{},
 	} {
 		kept[kind] = cache.ByObject{}

@@ -59,6 +59,7 @@ func TestServer(t *testing.T) {
 	settings(t, client, name)
 	entries(t, client, name)
 	deletion(t, client, name)
+	foreign(t, client, config, hosting, address)
 }
 
 // others asks the other services, at the same address and with the same key.
@@ -243,7 +244,7 @@ func furnish(t *testing.T, c client.Client) {
 	identities := store.New(c)
 	trusted := &v1alpha1.IAMRole{}
 	trusted.Spec.Name, trusted.Spec.Path, trusted.Spec.ID = "eks", "/", "AROAIOSFODNN7EXAMPLE"
-	trusted.Spec.TrustPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com","pods.eks.amazonaws.com"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
+	trusted.Spec.TrustPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com","pods.eks.amazonaws.com","ssm.amazonaws.com"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
 	if err := identities.Roles.Create(t.Context(), trusted); err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ type Nodes struct {
 // nodeLimits are what one node may ask, and all of them together. What they use up is not the users' share.
 func nodeLimits() server.Limits { return server.Limits{PerSecond: 20, Burst: 100, AtOnce: 64} }
 
-// nodes is the server for managed clusters: pods' roles by a node's certificate, and STS. There is no EKS API behind it, and
-// no IAM.
+// nodes is the server for managed clusters: pods' roles by a node's certificate, and STS. There is no EKS API behind it, and no IAM.
+// The caller adds what agents of connected clusters need.
 func (o Options) nodes(main server.Options, asked query.Options, roles podidentity.Options) (server.Options, error) {
 	asked.OnlySTS = true
 	sts, err := query.NewHandler(asked)

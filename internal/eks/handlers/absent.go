@@ -23,7 +23,6 @@ func nothing(_ subject, why string) error {
 // Why operations are refused.
 const (
 	noCapability  = "there are no capabilities (ACK, KRO, ARGOCD) yet: install what is needed into the cluster"
-	noConnected   = "there is no agent yet that connects clusters which are not Naru's"
 	noSubscribing = "EKS Anywhere is not sold by Naru, and Naru needs no subscription"
 	always        = "; the list is always empty"
 )
@@ -37,8 +36,6 @@ func absent() map[string]operation {
 		"ListCapabilities": reduced(noCapability+always, func(h *Handlers, ctx context.Context, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
 			return &eks.ListCapabilitiesOutput{Capabilities: []types.CapabilitySummary{}}, h.known(ctx, in.ClusterName)
 		}),
-		"RegisterCluster":   refused(noConnected, notPossible),
-		"DeregisterCluster": refused(noConnected, nothing),
 		"CreateEksAnywhereSubscription": refused(noSubscribing, func(_ subject, why string) error {
 			return &types.InvalidParameterException{Message: aws.String(why)}
 		}),

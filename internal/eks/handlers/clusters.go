@@ -22,7 +22,7 @@ func clusters() map[string]operation {
 			"of the authentication modes API and API_AND_CONFIG_MAP are the same, and access entries say who may enter: the ConfigMap aws-auth is not read; "+
 			"the tag naru.dev/control-plane-replicas (1 or 3) sizes the control plane", (*Handlers).createCluster),
 		"DescribeCluster": full((*Handlers).describeCluster),
-		"ListClusters":    reduced("there are no connected clusters, so include=all lists the same", (*Handlers).listClusters),
+		"ListClusters":    full((*Handlers).listClusters),
 		"DeleteCluster":   full((*Handlers).deleteCluster),
 		"DescribeClusterVersions": reduced("the releases that this Naru has; they have no dates of support, so none are told",
 			(*Handlers).describeClusterVersions),
@@ -33,6 +33,9 @@ func clusters() map[string]operation {
 
 func (h *Handlers) describeCluster(ctx context.Context, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
 	cluster, err := h.Backend.Cluster(ctx, *in.Name)
+	if backend.IsConnected(err) {
+		return h.describeConnected(ctx, *in.Name)
+	}
 	if err != nil {
 		return nil, subject{cluster: *in.Name}.exception(err)
 	}
@@ -48,7 +51,12 @@ func (h *Handlers) listClusters(ctx context.Context, in *eks.ListClustersInput) 
 	for i := range all {
 		names = append(names, all[i].Name)
 	}
-	part, next, err := page(subject{}, pages{[]string{"ListClusters"}, in.MaxResults, in.NextToken}, names, itself)
+	connected, err := h.included(ctx, in.Include)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, connected...)
+	part, next, err := page(subject{}, pages{append([]string{"ListClusters"}, in.Include...), in.MaxResults, in.NextToken}, names, itself)
 	return &eks.ListClustersOutput{Clusters: part, NextToken: next}, err
 }
 
@@ -120,6 +128,9 @@ func exists(err error) bool {
 // firstCluster is the answer to a creation that was sent twice: what the first one made.
 func (h *Handlers) firstCluster(ctx context.Context, about subject, token convert.Token) (*v1alpha1.Cluster, error) {
 	cluster, err := h.Backend.Cluster(ctx, about.cluster)
+	if backend.IsConnected(err) {
+		return nil, about.taken()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,8 @@ func parameter(field string) string {
 func (s subject) notFound(err *backend.NotFoundError) error {
 	text := "No " + err.Kind + " found for name: " + err.Name + "."
 	switch err.Kind {
+	case "connected cluster":
+		text = "No cluster found for name: " + err.Name + "."
 	case "access entry":
 		text = "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'."
 	case "Fargate profile":
@@ -70,7 +72,7 @@ func (s subject) refused(err *backend.RefusedError) error {
 	case err.Reason == backend.Full:
 		return &types.ResourceLimitExceededException{Message: &err.Message, ClusterName: optional(s.cluster)}
 	case err.Reason == backend.Exists:
-		return s.inUse("Cluster already exists with name: %s", s.cluster)
+		return s.taken()
 	case err.Reason == backend.BeingDeleted && s.nodegroup != "":
 		return s.inUse("Nodegroup %s of cluster %s is DELETING: its deletion is in progress", s.nodegroup, s.cluster)
 	case err.Reason == backend.BeingDeleted:

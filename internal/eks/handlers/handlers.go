@@ -38,7 +38,7 @@ type Handlers struct {
 // New returns handlers for every operation of the model. It errs where one has none.
 func New(options Options) (*Handlers, error) {
 	h := &Handlers{Options: options, table: map[string]operation{}}
-	for _, group := range []map[string]operation{clusters(), nodegroups(), fargate(), updates(), tagging(), access(), identities(), identityProviders(), addons(), insights(), authorities(), absent()} {
+	for _, group := range []map[string]operation{clusters(), nodegroups(), fargate(), updates(), tagging(), access(), identities(), identityProviders(), addons(), insights(), authorities(), connected(), absent()} {
 		for name, operation := range group {
 			h.table[name] = operation
 		}

@@ -67,7 +67,7 @@ func (h *Handlers) named(ctx context.Context, arn string) (convert.Resource, met
 	var err error
 	switch {
 	case r.Kind == "cluster" && len(r.Parts) == 0:
-		object, err = h.Backend.Cluster(ctx, r.Cluster)
+		object, err = h.clusterOf(ctx, r.Cluster)
 	case r.Kind == "nodegroup" && len(r.Parts) == 2:
 		object, err = h.Backend.NodeGroup(ctx, r.Cluster, r.Parts[0])
 		if err == nil && string(object.GetUID()) != r.Parts[1] {
@@ -180,6 +180,8 @@ func (h *Handlers) retag(ctx context.Context, arn string, change func(map[string
 	switch o := object.(type) {
 	case *v1alpha1.Cluster:
 		_, err = h.Backend.ChangeCluster(ctx, o.Name, func(c *v1alpha1.Cluster) error { return set(c) })
+	case *v1alpha1.ConnectedCluster:
+		_, err = h.Backend.ChangeConnectedCluster(ctx, o.Name, func(c *v1alpha1.ConnectedCluster) error { return set(c) })
 	case *v1alpha1.NodeGroup:
 		_, err = h.Backend.ChangeNodeGroup(ctx, r.Cluster, o.Name, func(g *v1alpha1.NodeGroup) error { return set(g) })
 	case *v1alpha1.FargateProfile:

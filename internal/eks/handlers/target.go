@@ -39,7 +39,10 @@ func (h *Handlers) Requests(ctx context.Context, operation *wire.Operation, inpu
 		request.Context["aws:ResourceTag/"+key] = []string{value}
 	}
 	all := []iam.Request{request}
-	for _, member := range []string{"roleArn", "nodeRole", "serviceAccountRoleArn", "podExecutionRoleArn"} {
+	if config, ok := members["connectorConfig"].(map[string]any); ok {
+		members[connectorRole] = config["roleArn"]
+	}
+	for _, member := range []string{"roleArn", "nodeRole", "serviceAccountRoleArn", "podExecutionRoleArn", connectorRole} {
 		if role, ok := members[member].(string); ok && !operation.ReadOnly() {
 			service := "eks.amazonaws.com"
 			switch {
@@ -47,6 +50,8 @@ func (h *Handlers) Requests(ctx context.Context, operation *wire.Operation, inpu
 				service = "ec2.amazonaws.com"
 			case member == "podExecutionRoleArn":
 				service = fargateService
+			case member == connectorRole:
+				service = connectorService
 			case operation.Name == "CreatePodIdentityAssociation", operation.Name == "UpdatePodIdentityAssociation":
 				service = "pods.eks.amazonaws.com"
 			}
@@ -55,6 +60,9 @@ func (h *Handlers) Requests(ctx context.Context, operation *wire.Operation, inpu
 	}
 	return all, nil
 }
+
+// connectorRole is roleArn of connectorConfig.
+const connectorRole = "connectorConfig.roleArn"
 
 func membersOf(operation *wire.Operation, input any) (map[string]any, error) {
 	var members map[string]any
@@ -85,7 +93,7 @@ func (h *Handlers) resource(ctx context.Context, labels map[string]string, membe
 	case cluster == "":
 		return h.Site.ClusterARN("*"), nil, nil
 	case part == "":
-		object, err := h.Backend.Cluster(ctx, cluster)
+		object, err := h.clusterOf(ctx, cluster)
 		return found(h.Site.ClusterARN(cluster), object, err)
 	case labels["nodegroupName"] != "":
 		object, err := h.Backend.NodeGroup(ctx, cluster, part)
@@ -136,7 +144,7 @@ func found(arn string, object metav1.Object, err error) (string, map[string]stri
 	var noTags *ekstypes.NotFoundException
 	var badARN *ekstypes.BadRequestException
 	switch {
-	case errors.As(err, &missing), errors.As(err, &noTags), errors.As(err, &badARN):
+	case errors.As(err, &missing), errors.As(err, &noTags), errors.As(err, &badARN), backend.IsConnected(err):
 		return arn, nil, nil
 	case err != nil:
 		return "", nil, err

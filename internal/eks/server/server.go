@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+
 	"naru.dev/naru/internal/eks/audit"
 	"naru.dev/naru/internal/eks/convert"
 	"naru.dev/naru/internal/eks/errcode"
@@ -180,13 +182,24 @@ func (s *Server) eks(w http.ResponseWriter, c *call, caller iam.Caller) error {
 	}
 	body := operation.Encode(output)
 	if !operation.ReadOnly() {
-		c.event.ResponseElements = body
+		c.event.ResponseElements = operation.Encode(withoutSecrets(output))
 	}
 	s.record(c)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(operation.Status)
 	_, _ = w.Write(body) // a client that is gone needs no answer
 	return nil
+}
+
+// withoutSecrets is an answer as the audit log has it: of all operations, one tells a secret.
+func withoutSecrets(output any) any {
+	registered, ok := output.(*eks.RegisterClusterOutput)
+	if !ok {
+		return output
+	}
+	cluster, config := *registered.Cluster, *registered.Cluster.ConnectorConfig
+	config.ActivationCode, cluster.ConnectorConfig = nil, &config
+	return &eks.RegisterClusterOutput{Cluster: &cluster}
 }
 
 func (s *Server) authorize(c *call, caller iam.Caller, operation *wire.Operation, input any) error {
