@@ -17,10 +17,12 @@ import (
 	"naru.dev/naru/cmd/apply"
 	"naru.dev/naru/cmd/authenticator"
 	"naru.dev/naru/cmd/configureaws"
+	"naru.dev/naru/cmd/connector"
 	"naru.dev/naru/cmd/controller"
 	"naru.dev/naru/cmd/create"
 	"naru.dev/naru/cmd/daemon"
 	deletecmd "naru.dev/naru/cmd/delete"
+	"naru.dev/naru/cmd/deregister"
 	"naru.dev/naru/cmd/describe"
 	"naru.dev/naru/cmd/down"
 	"naru.dev/naru/cmd/etcd"
@@ -31,6 +33,7 @@ import (
 	"naru.dev/naru/cmd/kubeconfig"
 	"naru.dev/naru/cmd/logs"
 	"naru.dev/naru/cmd/node"
+	"naru.dev/naru/cmd/register"
 	"naru.dev/naru/cmd/release"
 	"naru.dev/naru/cmd/scale"
 	servercmd "naru.dev/naru/cmd/server"
@@ -84,12 +87,14 @@ func NewRootCommand() *cobra.Command {
 		configureaws.New(),
 		create.New(),
 		deletecmd.New(),
+		deregister.New(),
 		describe.New(),
 		evaluate.New(version),
 		get.New(),
 		image.New(),
 		kubeconfig.New(),
 		logs.New(),
+		register.New(),
 		scale.New(),
 		status.New(),
 		token.New(),
@@ -98,6 +103,7 @@ func NewRootCommand() *cobra.Command {
 		whoami.New(),
 		agent.NewAgentCommand(),
 		authenticator.New(),
+		connector.New(),
 		release.NewReleaseCommand(),
 		controller.NewControllerCommand(),
 		daemon.New(),

@@ -42,6 +42,13 @@ func newCluster() *cobra.Command {
 				return err
 			}
 			cluster, err := session.Cluster(command.Context(), args[0])
+			if backend.IsConnected(err) {
+				connected, err := session.ConnectedCluster(command.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return describer(session).ConnectedCluster(command.OutOrStdout(), connected)
+			}
 			if err != nil {
 				return err
 			}

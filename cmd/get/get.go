@@ -29,12 +29,16 @@ type kind struct {
 	namespaced                    bool
 	list                          func() client.ObjectList
 	create                        string
+	// also is the kind that is shown after this one, where there are any.
+	also string
 }
 
 func kinds() []kind {
 	return []kind{
 		{plural: "clusters", singular: "cluster", kind: "Cluster", words: "cluster",
-			list: func() client.ObjectList { return &v1alpha1.ClusterList{} }, create: "naru create cluster NAME"},
+			list: func() client.ObjectList { return &v1alpha1.ClusterList{} }, create: "naru create cluster NAME", also: "connectedclusters"},
+		{plural: "connectedclusters", singular: "connectedcluster", kind: "ConnectedCluster", words: "connected cluster",
+			list: func() client.ObjectList { return &v1alpha1.ConnectedClusterList{} }, create: "naru register cluster NAME"},
 		{plural: "nodegroups", singular: "nodegroup", kind: "NodeGroup", words: "node group", aliases: []string{"ng"}, namespaced: true,
 			list: func() client.ObjectList { return &v1alpha1.NodeGroupList{} }, create: "naru create nodegroup NAME --cluster CLUSTER --nodes 2"},
 		{plural: "fargateprofiles", singular: "fargateprofile", kind: "FargateProfile", words: "Fargate profile", aliases: []string{"fp"}, namespaced: true,
@@ -57,7 +61,7 @@ type options struct {
 func New() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "get",
-		Short: "List clusters, node groups, Fargate profiles, machines, machine classes or releases",
+		Short: "List clusters, connected clusters, node groups, Fargate profiles, machines, machine classes or releases",
 		Example: `  naru get clusters
   naru get machines --cluster prod -o wide
   naru get cluster prod -o yaml`,
@@ -166,9 +170,22 @@ func (g *getter) tables(ctx context.Context, follow bool) error {
 		return err
 	}
 	if !follow {
-		return nil
+		return g.others(ctx, reader)
 	}
 	return g.follow(ctx, reader, out, rows.ResourceVersion)
+}
+
+// others prints the objects of the kind that is shown, too, where no one of them was named.
+func (g *getter) others(ctx context.Context, reader *table.Reader) error {
+	if g.kind.also == "" || g.query.Name != "" {
+		return nil
+	}
+	rows, err := reader.List(ctx, table.Query{Resource: g.kind.also})
+	if err != nil || len(rows.Rows) == 0 {
+		return err
+	}
+	fmt.Fprintln(g.command.OutOrStdout())
+	return printer.NewTables(g.command.OutOrStdout(), g.format).Print(rows)
 }
 
 // again is how long a watch that ended rests before the next one.
@@ -230,6 +247,9 @@ func (g *getter) none() string {
 }
 
 func (g *getter) notFound(ctx context.Context) error {
+	if _, err := g.session.Cluster(ctx, g.query.Name); g.kind.also != "" && backend.IsConnected(err) {
+		return err
+	}
 	list := g.kind.list()
 	if err := g.session.Client.List(ctx, list, client.InNamespace(g.query.Namespace)); err != nil {
 		return fmt.Errorf("listing %s: %w", g.query.Resource, err)
