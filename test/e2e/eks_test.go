@@ -71,11 +71,11 @@ func newAWS(t *testing.T) awsClients {
 // serverURL is where naru server is.
 func serverURL() string { return fmt.Sprintf("https://127.0.0.1:%d", layout.ServerPort) }
 
-// role is one that EKS and EC2 may assume.
+// role is one that EKS, EC2 and, for connected clusters, SSM may assume.
 func (a awsClients) role(t *testing.T) string {
 	t.Helper()
 	const name = "e2e-eks"
-	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com"]}}]}`
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com","ssm.amazonaws.com"]}}]}`
 	if found, err := a.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(name)}); err == nil {
 		return *found.Role.Arn
 	}
@@ -132,6 +132,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when an image is pushed with a token of ECR, pods run it", func(t *testing.T) { a.testECR(t, w) })
 	t.Run("when a Fargate profile chooses pods, each runs on a machine of its own", func(t *testing.T) { a.testFargate(t, w) })
 	t.Run("when an identity provider is associated, its users enter until it is disassociated", func(t *testing.T) { testOIDC(t, w, a) })
+	t.Run("when a cluster is registered and its agent comes, it is seen through Naru until it is deregistered", func(t *testing.T) { a.testConnected(t, w) })
 	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
 	t.Run("when audit logs are asked for, requests are written down, and no Secret", func(t *testing.T) { a.testAudit(t, w) })
