@@ -3,6 +3,7 @@ package query
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,19 +152,27 @@ func TestInstanceProfilesAndProviders(t *testing.T) {
 	must[*sdk.RemoveRoleFromInstanceProfileOutput](t)(c.RemoveRoleFromInstanceProfile(ctx, &sdk.RemoveRoleFromInstanceProfileInput{InstanceProfileName: name, RoleName: name}))
 	must[*sdk.DeleteInstanceProfileOutput](t)(c.DeleteInstanceProfile(ctx, &sdk.DeleteInstanceProfileInput{InstanceProfileName: name}))
 
+	prints := []string{strings.Repeat("b", 40), strings.Repeat("a", 40)}
 	arn := must[*sdk.CreateOpenIDConnectProviderOutput](t)(c.CreateOpenIDConnectProvider(ctx, &sdk.CreateOpenIDConnectProviderInput{
-		Url: aws.String("https://naru.example/id/ABC"), ClientIDList: []string{"sts.amazonaws.com"}, ThumbprintList: []string{strings.Repeat("a", 40)}})).OpenIDConnectProviderArn
+		Url: aws.String("https://naru.example/id/ABC"), ClientIDList: []string{"sts.amazonaws.com"}, ThumbprintList: prints})).OpenIDConnectProviderArn
 	if *arn != "arn:aws:iam::111122223333:oidc-provider/naru.example/id/ABC" {
 		t.Error(*arn)
 	}
 	must[*sdk.AddClientIDToOpenIDConnectProviderOutput](t)(c.AddClientIDToOpenIDConnectProvider(ctx, &sdk.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, ClientID: aws.String("x")}))
 	provider := must[*sdk.GetOpenIDConnectProviderOutput](t)(c.GetOpenIDConnectProvider(ctx, &sdk.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn}))
-	if *provider.Url != "naru.example/id/ABC" || len(provider.ClientIDList) != 2 {
+	if *provider.Url != "naru.example/id/ABC" || len(provider.ClientIDList) != 2 || !slices.Equal(provider.ThumbprintList, prints) {
 		t.Errorf("%+v", provider)
 	}
 	_, err = c.CreateOpenIDConnectProvider(ctx, &sdk.CreateOpenIDConnectProviderInput{Url: aws.String("https://naru.example/id/ABC")})
 	requireCode(t, err, "EntityAlreadyExists", "already exists")
 	must[*sdk.DeleteOpenIDConnectProviderOutput](t)(c.DeleteOpenIDConnectProvider(ctx, &sdk.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn}))
+
+	withPort := aws.String("https://127.0.0.1:6441/id/ABC")
+	arn = must[*sdk.CreateOpenIDConnectProviderOutput](t)(c.CreateOpenIDConnectProvider(ctx, &sdk.CreateOpenIDConnectProviderInput{Url: withPort})).OpenIDConnectProviderArn
+	provider = must[*sdk.GetOpenIDConnectProviderOutput](t)(c.GetOpenIDConnectProvider(ctx, &sdk.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn}))
+	if address, err := url.Parse(*provider.Url); err != nil || address.Path != "/id/ABC" {
+		t.Errorf("when an issuer has a port, what is told of it is a URL: %s, %v", *provider.Url, err)
+	}
 }
 
 func TestBadInput(t *testing.T) {

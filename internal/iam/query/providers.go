@@ -94,9 +94,15 @@ func (h *handler) createProvider(ctx context.Context, _ iam.Caller, in *sdk.Crea
 	return &sdk.CreateOpenIDConnectProviderOutput{OpenIDConnectProviderArn: aws.String(iam.OIDCProviderARN(h.account(), provider.Spec.URL)), Tags: toTags(provider.Spec.Tags)}, nil
 }
 
+// distinct leaves out what is named again, and keeps the order: clients that declare a list compare it as one.
 func distinct(list []string) []string {
-	list = slices.Sorted(slices.Values(list))
-	return slices.Compact(list)
+	var all []string
+	for _, item := range list {
+		if !slices.Contains(all, item) {
+			all = append(all, item)
+		}
+	}
+	return all
 }
 
 func (h *handler) getProvider(ctx context.Context, _ iam.Caller, in *sdk.GetOpenIDConnectProviderInput) (*sdk.GetOpenIDConnectProviderOutput, error) {
@@ -105,10 +111,18 @@ func (h *handler) getProvider(ctx context.Context, _ iam.Caller, in *sdk.GetOpen
 		return nil, err
 	}
 	return &sdk.GetOpenIDConnectProviderOutput{
-		// IAM leaves out the scheme.
-		Url: aws.String(strings.TrimPrefix(provider.Spec.URL, "https://")), ClientIDList: provider.Spec.ClientIDs, ThumbprintList: provider.Spec.Thumbprints,
+		Url: aws.String(toldURL(provider.Spec.URL)), ClientIDList: provider.Spec.ClientIDs, ThumbprintList: provider.Spec.Thumbprints,
 		CreateDate: created(provider), Tags: toTags(provider.Spec.Tags),
 	}, nil
+}
+
+// toldURL is an issuer as IAM tells it, without its scheme. Issuers on AWS have no port. With one, the scheme stays: clients, as
+// Terraform, parse what they are told, and host:port/path is no URL.
+func toldURL(issuer string) string {
+	if address, err := url.Parse(issuer); err == nil && address.Port() != "" {
+		return issuer
+	}
+	return strings.TrimPrefix(issuer, "https://")
 }
 
 func (h *handler) listProviders(ctx context.Context, _ iam.Caller, _ *sdk.ListOpenIDConnectProvidersInput) (*sdk.ListOpenIDConnectProvidersOutput, error) {
