@@ -98,7 +98,6 @@ func notInUpdate(in *eks.UpdateClusterConfigInput) []forbidden {
 		{in.ComputeConfig != nil && aws.ToBool(in.ComputeConfig.Enabled), "computeConfig.enabled", noAuto},
 		{in.StorageConfig != nil && in.StorageConfig.BlockStorage != nil && aws.ToBool(in.StorageConfig.BlockStorage.Enabled), "storageConfig.blockStorage.enabled", noAuto},
 		{network != nil && network.ElasticLoadBalancing != nil && aws.ToBool(network.ElasticLoadBalancing.Enabled), "kubernetesNetworkConfig.elasticLoadBalancing.enabled", noAuto},
-		{network != nil && network.ServiceIpv4Cidr != nil, "kubernetesNetworkConfig.serviceIpv4Cidr", "it can't be changed: every Service has an address from it"},
 		{network != nil && network.IpFamily != "" && network.IpFamily != types.IpFamilyIpv4, "kubernetesNetworkConfig.ipFamily", "clusters have IPv4 only"},
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet"},
@@ -135,9 +134,9 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 			asked.ZonalShiftOff = true
 			return params(types.UpdateParamTypeZonalShiftConfig, "false"), nil
 		}},
-		{in.ComputeConfig != nil || in.StorageConfig != nil, types.UpdateTypeAutoModeUpdate, func(_ *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
+		{in.ComputeConfig != nil || in.StorageConfig != nil || in.KubernetesNetworkConfig != nil, types.UpdateTypeAutoModeUpdate, func(cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
 			asked.AutoModeOff = true
-			return params(types.UpdateParamTypeComputeConfig, "false"), nil
+			return params(types.UpdateParamTypeComputeConfig, "false"), s.sameRange(in.KubernetesNetworkConfig, cluster)
 		}},
 		{in.KubeApiServerConfig != nil || in.KubeControllerManagerConfig != nil || in.KubeSchedulerConfig != nil, types.UpdateTypeControlPlaneComponentConfigUpdate, func(cluster *v1alpha1.Cluster, _ *convert.ClusterAsked) ([][2]string, error) {
 			convert.ChangeAPIServer(&cluster.Spec.ControlPlane.APIServer, in.KubeApiServerConfig)
@@ -148,6 +147,15 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 			return nil, nil
 		}},
 	}
+}
+
+// sameRange refuses another range for Services. Terraform names the one that there is whenever it changes Auto Mode.
+func (s subject) sameRange(network *types.KubernetesNetworkConfigRequest, cluster *v1alpha1.Cluster) error {
+	if network == nil || network.ServiceIpv4Cidr == nil {
+		return nil
+	}
+	own := cluster.Spec.Networking.ServiceCIDR
+	return s.refuse([]forbidden{{*network.ServiceIpv4Cidr != own, "kubernetesNetworkConfig.serviceIpv4Cidr", "it can't be changed: every Service has an address from " + own}})
 }
 
 // accessMode follows EKS's rule: the mode only moves away from the ConfigMap.

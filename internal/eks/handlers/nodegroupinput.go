@@ -30,7 +30,7 @@ func (s subject) newNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cl
 	if err := s.missing(given("nodegroupName", in.NodegroupName), given("nodeRole", in.NodeRole), member{"subnets", len(in.Subnets) > 0}); err != nil {
 		return nil, err
 	}
-	if err := s.refuse(notInNodegroup(in, cluster)); err != nil {
+	if err := s.refuse(notInNodegroup(in, cluster, releaseVersion(catalogue, cluster))); err != nil {
 		return nil, err
 	}
 	if err := s.role("nodeRole", *in.NodeRole, site); err != nil {
@@ -66,7 +66,7 @@ func (s subject) newNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cl
 	return group, convert.SetNote(group, v1alpha1.AnnotationAsked, asked)
 }
 
-func notInNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cluster) []forbidden {
+func notInNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cluster, release string) []forbidden {
 	ours := []types.AMITypes{"", types.AMITypesCustom, types.AMITypesAl2023X8664Standard, types.AMITypesAl2X8664}
 	return []forbidden{
 		{in.LaunchTemplate != nil, "launchTemplate", "there are no launch templates: leave it out"},
@@ -74,7 +74,7 @@ func notInNodegroup(in *eks.CreateNodegroupInput, cluster *v1alpha1.Cluster) []f
 		{in.CapacityType != "" && in.CapacityType != types.CapacityTypesOnDemand, "capacityType", "there is only ON_DEMAND"},
 		{in.DiskSize != nil, "diskSize", "nodes share their host's disk: leave it out"},
 		{in.WarmPoolConfig != nil, "warmPoolConfig", "there are no warm pools: leave it out"},
-		{in.ReleaseVersion != nil, "releaseVersion", "nodes run the image of their cluster's release: leave it out"},
+		{in.ReleaseVersion != nil && *in.ReleaseVersion != release, "releaseVersion", "nodes run the image of their cluster's release, " + release + ": leave it out"},
 		{in.Version != nil && *in.Version != cluster.Spec.Version, "version", "nodes run their cluster's version, " + cluster.Spec.Version},
 		{!slices.Contains(ours, in.AmiType), "amiType", otherImage},
 		{in.NodeRepairConfig != nil && (!aws.ToBool(in.NodeRepairConfig.Enabled) || tuned(in.NodeRepairConfig)), "nodeRepairConfig", repairAlways},

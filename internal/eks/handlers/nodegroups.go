@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/backend"
 	"naru.dev/naru/internal/eks/convert"
 )
 
@@ -44,13 +45,17 @@ func (h *Handlers) nodegroup(ctx context.Context, group *v1alpha1.NodeGroup, clu
 	if err != nil {
 		return nil, err
 	}
-	version := ""
+	return h.Site.Nodegroup(group, cluster, releaseVersion(catalogue, cluster)), nil
+}
+
+// releaseVersion is that of a cluster's nodes; empty where the cluster's release was taken away.
+func releaseVersion(catalogue backend.Catalogue, cluster *v1alpha1.Cluster) string {
 	for _, release := range catalogue.Releases {
 		if release.Name == cluster.Spec.Version {
-			version = release.Spec.Version
+			return release.Spec.Version
 		}
 	}
-	return h.Site.Nodegroup(group, cluster, version), nil
+	return ""
 }
 
 func (h *Handlers) listNodegroups(ctx context.Context, in *eks.ListNodegroupsInput) (*eks.ListNodegroupsOutput, error) {
@@ -155,8 +160,14 @@ func (h *Handlers) updateNodegroupVersion(ctx context.Context, in *eks.UpdateNod
 	if err != nil {
 		return nil, subject{cluster: *in.ClusterName}.exception(err)
 	}
+	catalogue, err := h.Backend.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	release := releaseVersion(catalogue, cluster)
 	err = about.refuse([]forbidden{
 		{in.LaunchTemplate != nil, "launchTemplate", "there are no launch templates: leave it out"},
+		{in.ReleaseVersion != nil && *in.ReleaseVersion != release, "releaseVersion", "nodes run the image of their cluster's release, " + release},
 		{in.Version != nil && *in.Version != cluster.Spec.Version, "version", "nodes run their cluster's version, " + cluster.Spec.Version},
 	})
 	if err != nil {

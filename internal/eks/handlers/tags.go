@@ -82,6 +82,8 @@ func (h *Handlers) named(ctx context.Context, arn string) (convert.Resource, met
 		object, err = h.Backend.PodIdentityAssociation(ctx, r.Cluster, r.Parts[0])
 	case r.Kind == "access-entry" && len(r.Parts) == 4:
 		object, err = h.entryByUID(ctx, r.Cluster, r.Parts[3])
+	case r.Kind == "addon" && len(r.Parts) == 2:
+		object, err = h.taggedAddon(ctx, r)
 	case r.Kind == "identityproviderconfig" && len(r.Parts) == 3:
 		object, err = h.taggedProvider(ctx, arn, r)
 	default:
@@ -104,6 +106,43 @@ func (h *Handlers) entryByUID(ctx context.Context, cluster, uid string) (*v1alph
 		}
 	}
 	return nil, &backend.NotFoundError{Kind: "access entry", Name: uid}
+}
+
+// addonTags holds the tags of an add-on, as the other kinds hold theirs.
+type addonTags struct{ *metav1.ObjectMeta }
+
+func tagsOf(a convert.Addon) (addonTags, error) {
+	holder := addonTags{&metav1.ObjectMeta{Name: a.Name}}
+	return holder, convert.SetTags(holder, a.Tags)
+}
+
+func (h *Handlers) taggedAddon(ctx context.Context, r convert.Resource) (metav1.Object, error) {
+	cluster, err := h.Backend.Cluster(ctx, r.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	found, ok := convert.FindAddon(cluster, r.Parts[0])
+	if !ok || found.ID != r.Parts[1] {
+		return nil, &backend.NotFoundError{Kind: "add-on", Name: r.Parts[0]}
+	}
+	return tagsOf(found)
+}
+
+// retagAddon changes the tags of an add-on with set, unless the add-on is gone.
+func retagAddon(cluster *v1alpha1.Cluster, name string, set func(metav1.Object) error) error {
+	found, ok := convert.FindAddon(cluster, name)
+	if !ok {
+		return &backend.NotFoundError{Kind: "add-on", Name: name}
+	}
+	holder, err := tagsOf(found)
+	if err != nil {
+		return err
+	}
+	if err := set(holder); err != nil {
+		return err
+	}
+	found.Tags = convert.Tags(holder)
+	return convert.SetAddon(cluster, found)
 }
 
 // taggedProvider holds the tags of an identity provider config, as the other kinds hold theirs.
@@ -188,6 +227,8 @@ func (h *Handlers) retag(ctx context.Context, arn string, change func(map[string
 		_, err = h.Backend.TagFargateProfile(ctx, r.Cluster, o.Name, func(p *v1alpha1.FargateProfile) error { return set(p) })
 	case *v1alpha1.PodIdentityAssociation:
 		_, err = h.Backend.ChangePodIdentityAssociation(ctx, r.Cluster, o.Name, func(a *v1alpha1.PodIdentityAssociation) error { return set(a) })
+	case addonTags:
+		_, err = h.Backend.ChangeCluster(ctx, r.Cluster, func(c *v1alpha1.Cluster) error { return retagAddon(c, o.Name, set) })
 	case *metav1.ObjectMeta:
 		if err = set(o); err == nil {
 			_, err = h.Backend.ChangeCluster(ctx, r.Cluster, func(c *v1alpha1.Cluster) error {

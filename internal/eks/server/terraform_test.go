@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -115,6 +117,7 @@ func TestTerraform(t *testing.T) {
 	p.config(&eks.UpdateClusterConfigInput{Name: name, UpgradePolicy: &types.UpgradePolicyRequest{SupportType: types.SupportTypeStandard}})
 	p.config(&eks.UpdateClusterConfigInput{Name: name, ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true)}})
 	p.config(&eks.UpdateClusterConfigInput{Name: name, ResourcesVpcConfig: &types.VpcConfigRequest{SecurityGroupIds: []string{"sg-0123456789abcdef0"}}})
+	p.autoModeOff(name)
 	arn := aws.String("arn:aws:eks:naru-kr-1:111122223333:cluster/prod")
 	if _, err := p.client.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: arn, Tags: map[string]string{"stage": "1"}}); err != nil {
 		t.Fatal(err)
@@ -138,6 +141,25 @@ func TestTerraform(t *testing.T) {
 	awaitState(t, "deleting the cluster", []string{"ACTIVE", "DELETING"}, "", func() (string, error) { return p.cluster("prod") })
 }
 
+// autoModeOff is what the provider sends from 5.79 on when compute_config is written down: the whole network, too.
+func (p provider) autoModeOff(name *string) {
+	p.Helper()
+	described, err := p.client.DescribeCluster(p.Context(), &eks.DescribeClusterInput{Name: name})
+	if err != nil {
+		p.Fatal(err)
+	}
+	in := &eks.UpdateClusterConfigInput{Name: name, ComputeConfig: &types.ComputeConfigRequest{Enabled: aws.Bool(false)},
+		StorageConfig: &types.StorageConfigRequest{BlockStorage: &types.BlockStorage{Enabled: aws.Bool(false)}},
+		KubernetesNetworkConfig: &types.KubernetesNetworkConfigRequest{ServiceIpv4Cidr: aws.String("10.97.0.0/16"), IpFamily: types.IpFamilyIpv4,
+			ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(false)}}}
+	_, err = p.client.UpdateClusterConfig(p.Context(), in)
+	if refused := new(types.InvalidParameterException); !errors.As(err, &refused) || !strings.Contains(*refused.Message, "can't be changed") {
+		p.Errorf("another range for Services: %v", err)
+	}
+	in.KubernetesNetworkConfig.ServiceIpv4Cidr = described.Cluster.KubernetesNetworkConfig.ServiceIpv4Cidr
+	p.config(in)
+}
+
 const replicas = "naru.dev/control-plane-replicas"
 
 func (p provider) checkCluster(name *string) {
@@ -153,8 +175,8 @@ func (p provider) checkCluster(name *string) {
 		p.Errorf("what was changed is not what is told: %+v", c)
 	}
 	updates, err := p.client.ListUpdates(p.Context(), &eks.ListUpdatesInput{Name: name})
-	if err != nil || len(updates.UpdateIds) != 6 {
-		p.Errorf("six updates were made: %v, %v", updates, err)
+	if err != nil || len(updates.UpdateIds) != 7 {
+		p.Errorf("seven updates were made: %v, %v", updates, err)
 	}
 }
 
@@ -164,6 +186,12 @@ func (p provider) nodes(name *string) {
 	in := group(*name, *web)
 	in.Labels, in.Tags = map[string]string{"tier": "front"}, map[string]string{"team": "web"}
 	in.Taints = []types.Taint{{Key: aws.String("only"), Value: aws.String("web"), Effect: types.TaintEffectNoSchedule}}
+	in.ReleaseVersion = aws.String("1.36.3")
+	_, err := p.client.CreateNodegroup(p.Context(), in)
+	if refused := new(types.InvalidParameterException); !errors.As(err, &refused) || !strings.Contains(*refused.Message, "releaseVersion") {
+		p.Errorf("another release's image: %v", err)
+	}
+	in.ReleaseVersion = aws.String("1.37.1") // what DescribeNodegroup tells may be written down
 	if _, err := p.client.CreateNodegroup(p.Context(), in); err != nil {
 		p.Fatal(err)
 	}
@@ -177,6 +205,10 @@ func (p provider) nodes(name *string) {
 		p.Fatal(err)
 	}
 	p.updated(*name, web, out.Update, nil)
+	_, err = p.client.UpdateNodegroupVersion(p.Context(), &eks.UpdateNodegroupVersionInput{ClusterName: name, NodegroupName: web, ReleaseVersion: aws.String("1.36.3")})
+	if refused := new(types.InvalidParameterException); !errors.As(err, &refused) || !strings.Contains(*refused.Message, "releaseVersion") {
+		p.Errorf("another release's image: %v", err)
+	}
 	described, err := p.client.DescribeNodegroup(p.Context(), &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: web})
 	if err != nil {
 		p.Fatal(err)
@@ -238,6 +270,7 @@ func (p provider) addon(name *string) {
 		return string(out.Addon.Status), nil
 	}
 	awaitState(p.T, "creating the add-on", []string{"CREATING"}, "ACTIVE", state)
+	p.retag(name, coredns)
 	updated, err := p.client.UpdateAddon(p.Context(), &eks.UpdateAddonInput{ClusterName: name, AddonName: coredns, AddonVersion: aws.String("v1.14.0-naru.1"), ConfigurationValues: aws.String(`{"replicaCount":3}`)})
 	if err != nil {
 		p.Fatal(err)
@@ -253,4 +286,31 @@ func (p provider) addon(name *string) {
 		p.Fatal(err)
 	}
 	awaitState(p.T, "deleting the add-on", []string{"ACTIVE", "DELETING"}, "", state)
+}
+
+// retag changes the tags of an add-on, as every resource with an ARN has them changed.
+func (p provider) retag(cluster, addon *string) {
+	p.Helper()
+	described := func() *types.Addon {
+		out, err := p.client.DescribeAddon(p.Context(), &eks.DescribeAddonInput{ClusterName: cluster, AddonName: addon})
+		if err != nil {
+			p.Fatal(err)
+		}
+		return out.Addon
+	}
+	arn := described().AddonArn
+	if _, err := p.client.TagResource(p.Context(), &eks.TagResourceInput{ResourceArn: arn, Tags: map[string]string{"team": "web", "stage": "1"}}); err != nil {
+		p.Fatal(err)
+	}
+	if _, err := p.client.UntagResource(p.Context(), &eks.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"stage"}}); err != nil {
+		p.Fatal(err)
+	}
+	listed, err := p.client.ListTagsForResource(p.Context(), &eks.ListTagsForResourceInput{ResourceArn: arn})
+	if want := map[string]string{"team": "web"}; err != nil || !maps.Equal(listed.Tags, want) || !maps.Equal(described().Tags, want) {
+		p.Errorf("an add-on's tags: %+v, %v", listed, err)
+	}
+	_, err = p.client.ListTagsForResource(p.Context(), &eks.ListTagsForResourceInput{ResourceArn: aws.String(*arn + "0")})
+	if gone := new(types.NotFoundException); !errors.As(err, &gone) {
+		p.Errorf("one that was made anew under the same name: %v", err)
+	}
 }
