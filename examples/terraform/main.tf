@@ -1,10 +1,10 @@
-# A cluster with one node group, by Terraform's own AWS provider. The profile is what `naru configure-aws` writes.
+# A cluster with everything around it, by Terraform's (or OpenTofu's) own AWS provider. The profile is what `naru configure-aws` writes.
 #
 #     naru configure-aws && terraform init && terraform apply
 
 terraform {
   required_providers {
-    aws = { source = "hashicorp/aws", version = ">= 5.80" }
+    aws = { source = "hashicorp/aws", version = ">= 5.46" }
   }
 }
 
@@ -15,36 +15,23 @@ provider "aws" {
   skip_region_validation      = true
   skip_metadata_api_check     = true
   skip_credentials_validation = false
+
+  default_tags { tags = { team = var.team } }
 }
 
 data "aws_subnets" "all" {}
 
-data "aws_iam_policy_document" "trust" {
-  statement {
-    actions = ["sts:AssumeRole", "sts:TagSession"]
-    principals {
-      type        = "Service"
-      identifiers = ["eks.amazonaws.com", "ec2.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_iam_role" "eks" {
-  name               = "eks"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-}
-
-resource "aws_iam_role_policy_attachment" "cluster" {
-  role       = aws_iam_role.eks.name
-  policy_arn = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
-}
-
+# Who applies this is the cluster's administrator: that is so where access_config is left out.
 resource "aws_eks_cluster" "prod" {
   name     = "prod"
-  role_arn = aws_iam_role.eks.arn
+  role_arn = aws_iam_role.of["eks"].arn
 
-  vpc_config { subnet_ids = data.aws_subnets.all.ids }
-  access_config { authentication_mode = "API" }
+  enabled_cluster_log_types = var.logs
+
+  vpc_config {
+    subnet_ids          = data.aws_subnets.all.ids
+    public_access_cidrs = var.cidrs
+  }
 
   # The small control plane; without the tag there are three members.
   tags = { "naru.dev/control-plane-replicas" = "1" }
@@ -55,14 +42,51 @@ resource "aws_eks_cluster" "prod" {
 resource "aws_eks_node_group" "web" {
   cluster_name    = aws_eks_cluster.prod.name
   node_group_name = "web"
-  node_role_arn   = aws_iam_role.eks.arn
+  node_role_arn   = aws_iam_role.of["nodes"].arn
   subnet_ids      = data.aws_subnets.all.ids
   instance_types  = ["t3.medium"]
+  labels          = { team = var.team }
 
   scaling_config {
     min_size     = 1
     max_size     = 3
-    desired_size = 2
+    desired_size = var.nodes
+  }
+  update_config { max_unavailable = 1 }
+}
+
+data "aws_eks_addon_version" "coredns" {
+  addon_name         = "coredns"
+  kubernetes_version = aws_eks_cluster.prod.version
+  most_recent        = true
+}
+
+# Both come with the cluster: from here on they are configured, and taken away, by this file.
+resource "aws_eks_addon" "coredns" {
+  cluster_name                = aws_eks_cluster.prod.name
+  addon_name                  = "coredns"
+  addon_version               = data.aws_eks_addon_version.coredns.version
+  configuration_values        = jsonencode({ replicaCount = var.nodes })
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+}
+
+resource "aws_eks_addon" "metrics" {
+  cluster_name                = aws_eks_cluster.prod.name
+  addon_name                  = "metrics-server"
+  resolve_conflicts_on_create = "OVERWRITE"
+}
+
+# Each pod of the namespace gets a machine to itself.
+resource "aws_eks_fargate_profile" "isolated" {
+  cluster_name           = aws_eks_cluster.prod.name
+  fargate_profile_name   = "isolated"
+  pod_execution_role_arn = aws_iam_role.of["fargate"].arn
+  subnet_ids             = data.aws_subnets.all.ids
+
+  selector {
+    namespace = "isolated"
+    labels    = { isolate = "true" }
   }
 }
 
