@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,55 +43,52 @@ func (d *Daemon) publish(ctx context.Context) {
 }
 
 func (d *Daemon) publishServices(ctx context.Context) error {
-	if err := d.writeKubeconfig(ctx); err != nil {
-		return err
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", d.state.HostingKubeconfig())
+	config, err := d.awaitAPI(ctx)
 	if err != nil {
-		return fmt.Errorf("reading hosting kubeconfig: %w", err)
-	}
-	if err := awaitReady(ctx, config); err != nil {
 		return err
 	}
 	publisher := &publish.Publisher{Dial: d.dialPod, Report: d.report}
 	return publisher.Run(ctx, config)
 }
 
-// awaitReady waits until the hosting API serves everything, its own roles
-// included; watching earlier would be refused and slowed down.
-func awaitReady(ctx context.Context, config *rest.Config) error {
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making client of the hosting cluster: %w", err)
-	}
+// awaitAPI waits until the hosting API serves everything, its own roles included; watching earlier would be refused and
+// slowed down. Until then it follows kubeadm's kubeconfig: the first one that is there can be what an interrupted kubeadm
+// has left, with the authority of a cluster that never was.
+func (d *Daemon) awaitAPI(ctx context.Context) (*rest.Config, error) {
 	for {
-		if client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil {
-			return nil
+		if config, err := d.writeKubeconfig(); err != nil || config != nil && isReady(ctx, config) {
+			return config, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
 
-// writeKubeconfig makes the machine's kubeconfig of kubeadm's, once that is there.
-func (d *Daemon) writeKubeconfig(ctx context.Context) error {
+func isReady(ctx context.Context, config *rest.Config) bool {
+	client, err := kubernetes.NewForConfig(config)
+	return err == nil && client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
+}
+
+// writeKubeconfig makes the machine's kubeconfig of kubeadm's, and returns nothing as long as that isn't there.
+func (d *Daemon) writeKubeconfig() (*rest.Config, error) {
 	source := filepath.Join(d.state.Host(first().Name()).Kubernetes(), "admin.conf")
 	inside := fmt.Sprintf("https://%s:%d", layout.APIName, layout.APIPort)
 	outside := fmt.Sprintf("https://127.0.0.1:%d", layout.HostingPort)
-	for {
-		data, err := os.ReadFile(source)
-		if err == nil && strings.Contains(string(data), inside) {
-			return layout.WriteFile(d.state.HostingKubeconfig(), []byte(strings.ReplaceAll(string(data), inside, outside)), 0o600)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+	data, err := os.ReadFile(source)
+	content := []byte(strings.ReplaceAll(string(data), inside, outside))
+	config, invalid := clientcmd.RESTConfigFromKubeConfig(content)
+	if err != nil || invalid != nil || !strings.Contains(string(data), inside) {
+		return nil, nil //nolint:nilerr,nilnil // kubeadm has not written it, or not all of it
+	}
+	if old, err := os.ReadFile(d.state.HostingKubeconfig()); err != nil || !bytes.Equal(old, content) {
+		if err := layout.WriteFile(d.state.HostingKubeconfig(), content, 0o600); err != nil {
+			return nil, err
 		}
 	}
+	return config, nil
 }
 
 func (d *Daemon) report(problems map[string]string) {
