@@ -62,7 +62,7 @@ clients: deps ## fetch AWS's clients, which the tests run: Debian's AWS CLI, and
 	@! command -v npm > /dev/null || cmp -s test/clients/package-lock.json "$(CLIENTS)/node_modules/installed.json" || { \
 	npm ci --prefix "$(CLIENTS)" --no-audit --no-fund --silent && cp test/clients/package-lock.json "$(CLIENTS)/node_modules/installed.json"; }
 
-# Not a part of test: without KVM the machine's processor is emulated, and a case takes the better part of an hour. RUN=v2 runs one case.
+# Not a part of test: without KVM the machine's processor is emulated, which takes hours on a busy machine. RUN=v2 runs one case.
 e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)
 e2e-vm: build ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
 	go test -vet=off -tags vm -count 1 -timeout 240m -v -run 'TestVM/$(RUN)' ./test/vm

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// patience is how long one boot may take where the processor is emulated; with KVM it takes minutes.
+// patience is how long one boot may take, also where the processor is emulated.
 const patience = 60 * time.Minute
 
 func TestVM(t *testing.T) {
