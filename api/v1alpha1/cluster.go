@@ -25,6 +25,9 @@ const (
 	// ClusterAuthoritiesReady says that the certificate authorities that were asked for are trusted, and that the one that
 	// was asked for signs: by every server, client and node, as far as they are Naru's.
 	ClusterAuthoritiesReady = "AuthoritiesReady"
+	// ClusterTierReady says that the control plane has the tier that was asked for. It is no part of Ready: without it the
+	// cluster goes on with the tier that it has.
+	ClusterTierReady = "TierReady"
 )
 
 // Reasons of a Cluster's conditions.
@@ -39,6 +42,11 @@ const (
 	ReasonFailed = "Failed"
 	// ReasonNotFound: an object that the spec names does not exist; the message names those that do.
 	ReasonNotFound = "NotFound"
+	// ReasonNoCapacity: the hosting cluster has no room for it; the message says what is lacking. It is tried again, and done as
+	// soon as there is.
+	ReasonNoCapacity = "NoCapacity"
+	// ReasonDatabaseTooLarge: the database holds more than it may in what was asked for; it is tried again.
+	ReasonDatabaseTooLarge = "DatabaseTooLarge"
 	// ReasonDeleting: the object is being deleted; the message says what is still there.
 	ReasonDeleting = "Deleting"
 )
@@ -112,6 +120,8 @@ type EndpointAccess struct {
 }
 
 // ControlPlaneSpec sizes a control plane.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tier) || self.tier == 'standard' || self.replicas == 3",message="controlPlane.tier needs 3 replicas: what it promises has to be there when one is lost; set controlPlane.replicas to 3, or tier to standard"
 type ControlPlaneSpec struct {
 	// replicas is how many etcd members and API servers there are: 3 survives the loss of one, 1 is the
 	// small form. Controller managers and schedulers are 2 and 1 respectively. It can be changed both ways.
@@ -119,6 +129,23 @@ type ControlPlaneSpec struct {
 	// +kubebuilder:default=3
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
+
+	// tier is how much the control plane can do; absent: standard. The others are EKS' provisioned ones, and need 3 replicas:
+	//
+	//	           set aside  requests at once  pods placed a second  database
+	//	standard   once       600 a server      -                     2 GB
+	//	tier-xl    2 times    1700              167                   16 GB
+	//	tier-2xl   4 times    3400              283                   16 GB
+	//	tier-4xl   8 times    6800              400                   16 GB
+	//	tier-8xl   16 times   13600             400                   16 GB
+	//
+	// What processor and memory are set aside for API servers, etcd, controller managers and schedulers, and their limits, are
+	// those of standard so many times. Requests at once are taken by all API servers together with one of them lost. A second's pods and
+	// the database are bounds, no promise: the machines have to be fast, and large, enough. It can be changed both ways, and
+	// replaces pods one by one; where the hosting cluster has no room, the control plane stays as it is, and the condition TierReady says so.
+	// +kubebuilder:validation:Enum=standard;tier-xl;tier-2xl;tier-4xl;tier-8xl
+	// +optional
+	Tier string `json:"tier,omitempty"`
 
 	// apiServer, controllerManager and scheduler are settings of the components that users may change. A change replaces
 	// their pods one by one.
@@ -285,6 +312,10 @@ type ClusterStatus struct {
 	// +optional
 	Revision string `json:"revision,omitempty"`
 
+	// tier is what every pod of the control plane was last seen to have; absent: it was never ready.
+	// +optional
+	Tier string `json:"tier,omitempty"`
+
 	// addons are those that the spec has.
 	// +listType=map
 	// +listMapKey=name
@@ -348,6 +379,18 @@ type ClusterList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Cluster `json:"items"`
+}
+
+// TierRefused is the condition that says why the control plane does not get the tier that is asked for, for now; nil where it has it, or
+// is getting it.
+func (c *Cluster) TierRefused() *metav1.Condition {
+	for i := range c.Status.Conditions {
+		known := &c.Status.Conditions[i]
+		if known.Type == ClusterTierReady && known.Status == metav1.ConditionFalse && (known.Reason == ReasonNoCapacity || known.Reason == ReasonDatabaseTooLarge) {
+			return known
+		}
+	}
+	return nil
 }
 
 // GetConditions returns the conditions, for internal/kube/conditions.

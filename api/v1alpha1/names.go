@@ -40,6 +40,8 @@ const (
 	// AnnotationAuthentication on an API server's pod is a hash of who may say who a user is. It is there so that the kubelet looks
 	// at the pod at once, and at the files that it mounts.
 	AnnotationAuthentication = "naru.dev/authentication"
+	// AnnotationTier on etcd's StatefulSet is the tier that the control plane has, or is about to have; absent: standard.
+	AnnotationTier = "naru.dev/tier"
 	// AnnotationAddons on a Cluster holds which of its components are add-ons of the EKS API.
 	AnnotationAddons = "naru.dev/eks-addons"
 	// AnnotationObserve on a Cluster is a time, as 2026-11-24T12:00:00Z: its observations are made anew where they are older.

@@ -22,6 +22,7 @@ import (
 type clusterOptions struct {
 	version    string
 	replicas   int32
+	tier       string
 	networking v1alpha1.NetworkingSpec
 	nodes      int32
 	class      string
@@ -45,6 +46,7 @@ func newCluster() *cobra.Command {
 	set := command.Flags()
 	set.StringVar(&o.version, "version", release.DefaultMinor, "the Kubernetes version; \"naru get releases\" lists those that there are")
 	flags.Replicas(command, &o.replicas, 3)
+	flags.Tier(command, &o.tier, "")
 	set.StringVar(&o.networking.PodCIDR, "pod-cidr", "", "IPv4 range of the pods (default 10.244.0.0/16)")
 	set.StringVar(&o.networking.ServiceCIDR, "service-cidr", "", "IPv4 range of the Services (default 10.96.0.0/16)")
 	set.Int32Var(&o.nodes, "nodes", 2, "nodes of the node group \""+backend.DefaultNodeGroup+"\"; 0: no node group")
@@ -71,6 +73,7 @@ func (o *clusterOptions) run(command *cobra.Command, name string) error {
 		return explain.Usagef("--nodes %d is below 0", o.nodes)
 	}
 	cluster := backend.NewCluster(name, o.version, o.replicas, o.networking)
+	cluster.Spec.ControlPlane.Tier = o.tier
 	var groups []*v1alpha1.NodeGroup
 	if o.nodes > 0 {
 		groups = append(groups, backend.NewNodeGroup(name, backend.DefaultNodeGroup, v1alpha1.NodeGroupSpec{

@@ -95,6 +95,12 @@ func Replicas(command *cobra.Command, value *int32, standard int32) {
 	cobra.CheckErr(command.RegisterFlagCompletionFunc("control-plane-replicas", cobra.FixedCompletions([]string{"1", "3"}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
+// Tier adds --tier, how much a control plane can do.
+func Tier(command *cobra.Command, value *string, standard string) {
+	command.Flags().StringVar(value, "tier", standard, "how much the control plane can do: standard, or tier-xl, tier-2xl, tier-4xl, tier-8xl, which need 3 replicas and room")
+	cobra.CheckErr(command.RegisterFlagCompletionFunc("tier", cobra.FixedCompletions(backend.TierNames(), cobra.ShellCompDirectiveNoFileComp)))
+}
+
 // Group wraps subcommands that are called by a verb: without one it is an error that names them.
 func Group(command *cobra.Command, subcommands ...*cobra.Command) *cobra.Command {
 	command.AddCommand(subcommands...)

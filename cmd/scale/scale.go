@@ -25,12 +25,14 @@ func New() *cobra.Command {
 
 func newCluster() *cobra.Command {
 	var replicas int32
+	var tier string
 	var wait flags.Wait
 	command := &cobra.Command{
-		Use:     "cluster NAME --control-plane-replicas {1|3}",
-		Short:   "Change the number of etcd members and API servers, without a failed request",
-		Example: `  naru scale cluster prod --control-plane-replicas 1`,
-		Args:    flags.OneName("cluster"),
+		Use:   "cluster NAME {--control-plane-replicas {1|3} | --tier TIER}",
+		Short: "Change the number of etcd members and API servers, or what they can do, without a failed request",
+		Example: `  naru scale cluster prod --control-plane-replicas 1
+  naru scale cluster prod --tier tier-xl`,
+		Args: flags.OneName("cluster"),
 		RunE: func(command *cobra.Command, args []string) error {
 			session, err := flags.Open()
 			if err != nil {
@@ -38,7 +40,7 @@ func newCluster() *cobra.Command {
 			}
 			ctx, cancel := wait.Context(command.Context())
 			defer cancel()
-			cluster, err := session.ScaleCluster(ctx, args[0], replicas)
+			cluster, err := session.ScaleCluster(ctx, args[0], replicas, tier)
 			if err != nil || !wait.Wanted() {
 				return err
 			}
@@ -55,8 +57,9 @@ func newCluster() *cobra.Command {
 			return nil
 		},
 	}
-	flags.Replicas(command, &replicas, 3)
-	cobra.CheckErr(command.MarkFlagRequired("control-plane-replicas"))
+	flags.Replicas(command, &replicas, 0)
+	flags.Tier(command, &tier, "")
+	command.MarkFlagsOneRequired("control-plane-replicas", "tier")
 	wait.Register(command, true, 10*time.Minute)
 	command.ValidArgsFunction = flags.Clusters
 	return command

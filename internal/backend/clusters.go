@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -159,9 +160,10 @@ func (b *Backend) awaitNamespace(ctx context.Context, cluster string) error {
 	})
 }
 
-// ScaleCluster sets the size of the control plane. Errors: *InvalidError, *NotFoundError, *RefusedError.
-func (b *Backend) ScaleCluster(ctx context.Context, name string, replicas int32) (*v1alpha1.Cluster, error) {
-	if replicas != 1 && replicas != 3 {
+// ScaleCluster sets the size of the control plane; replicas of 0 and an empty tier leave what it has. Errors: *InvalidError,
+// *NotFoundError, *RefusedError.
+func (b *Backend) ScaleCluster(ctx context.Context, name string, replicas int32, tier string) (*v1alpha1.Cluster, error) {
+	if replicas != 0 && replicas != 1 && replicas != 3 {
 		return nil, invalidf("spec.controlPlane.replicas", "%d can't be: 3 survives the loss of one, 1 is the small form", replicas)
 	}
 	cluster, err := b.Cluster(ctx, name)
@@ -172,7 +174,11 @@ func (b *Backend) ScaleCluster(ctx context.Context, name string, replicas int32)
 		return nil, beingDeleted(cluster)
 	}
 	before := cluster.DeepCopy()
-	cluster.Spec.ControlPlane.Replicas = replicas
+	spec := &cluster.Spec.ControlPlane
+	spec.Replicas, spec.Tier = cmp.Or(replicas, spec.Replicas), cmp.Or(tier, spec.Tier)
+	if err := ValidateTier(*spec); err != nil {
+		return nil, err
+	}
 	if err := b.client.Patch(ctx, cluster, client.MergeFrom(before), client.FieldOwner(fieldManager)); err != nil {
 		return nil, fmt.Errorf("scaling cluster %q: %w", name, err)
 	}
@@ -208,7 +214,7 @@ func Deletable(cluster *v1alpha1.Cluster) error {
 }
 
 // AwaitCluster waits until the cluster is Ready for its present spec; observe sees each change.
-// Errors: *WaitError, *NotFoundError when it is deleted meanwhile.
+// Errors: *WaitError, *NotFoundError when it is deleted meanwhile, *RefusedError when it is ready with another tier than was asked for.
 func (b *Backend) AwaitCluster(ctx context.Context, name string, observe func(*v1alpha1.Cluster)) error {
 	began := time.Now()
 	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -217,12 +223,20 @@ func (b *Backend) AwaitCluster(ctx context.Context, name string, observe func(*v
 			return false, &NotFoundError{Kind: "cluster", Name: name, Next: "it was deleted while it was waited for"}
 		}
 		observe(cluster)
-		return ReadyFor(cluster, v1alpha1.ClusterReady), nil
+		return ReadyFor(cluster, v1alpha1.ClusterReady), tierRefused(cluster)
 	})
 	return ended(ctx, err, WaitError{
 		What: fmt.Sprintf("cluster %q to be ready", name), Missing: missing(cluster), After: time.Since(began),
 		Watch: "naru get cluster " + name + " -w", Look: "naru describe cluster " + name,
 	})
+}
+
+// tierRefused tells why a cluster that is ready can't have the tier that its present spec asks for.
+func tierRefused(cluster *v1alpha1.Cluster) error {
+	if why := cluster.TierRefused(); why != nil && ReadyFor(cluster, v1alpha1.ClusterReady) && why.ObservedGeneration >= cluster.Generation {
+		return &RefusedError{NoRoom, why.Message}
+	}
+	return nil
 }
 
 // AwaitClusterGone waits until a deleted cluster is gone; observe sees each change until then.

@@ -35,6 +35,9 @@ type clusterConfig struct {
 		IPFamily        string `json:"ipFamily"`
 		ServiceIPv4CIDR string `json:"serviceIPv4CIDR"`
 	} `json:"kubernetesNetworkConfig"`
+	ControlPlaneScalingConfig struct {
+		Tier string `json:"tier"`
+	} `json:"controlPlaneScalingConfig"`
 	// IAM.WithOIDC is so in any case: every cluster's issuer is served.
 	IAM struct {
 		WithOIDC bool `json:"withOIDC"`
@@ -67,7 +70,7 @@ type nodeGroupPart struct {
 func fromEksctl(source string, text []byte) ([][]byte, error) {
 	var config clusterConfig
 	if err := yaml.UnmarshalStrict(text, &config); err != nil {
-		return nil, invalidf(source, "%s. Of eksctl's %s, Naru takes the metadata (name, version, tags), kubernetesNetworkConfig, iam.withOIDC, availabilityZones, "+
+		return nil, invalidf(source, "%s. Of eksctl's %s, Naru takes the metadata (name, version, tags), kubernetesNetworkConfig, controlPlaneScalingConfig, iam.withOIDC, availabilityZones, "+
 			"managedNodeGroups and nodeGroups: take out what else there is", eksctlProblem(err), eksctlKind)
 	}
 	switch {
@@ -115,6 +118,9 @@ func (c clusterConfig) cluster() (object, error) {
 	spec := object{"version": c.Metadata.Version}
 	if c.KubernetesNetworkConfig.ServiceIPv4CIDR != "" {
 		spec["networking"] = object{"serviceCIDR": c.KubernetesNetworkConfig.ServiceIPv4CIDR}
+	}
+	if c.ControlPlaneScalingConfig.Tier != "" {
+		spec["controlPlane"] = object{"tier": c.ControlPlaneScalingConfig.Tier}
 	}
 	return object{"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Cluster", "metadata": metadata, "spec": spec}, nil
 }

@@ -46,6 +46,8 @@ func TestReadEksctl(t *testing.T) {
 			`Cluster/shop {"version":"1.37"}`,
 			`naru-shop/NodeGroup/one {"machineClasses":["m5.large"],"scaling":{"desired":2,"max":2,"min":2},"zones":["a","b"]}`,
 			`naru-shop/NodeGroup/two {"machineClasses":["m5.large"],"scaling":{"desired":2,"max":2,"min":2},"zones":["b"]}`}},
+		"when the control plane has a tier, the cluster has it": {goodConfig + "controlPlaneScalingConfig: {tier: tier-xl}\n", []string{
+			`Cluster/shop {"controlPlane":{"tier":"tier-xl"},"version":"1.37"}`}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -57,9 +57,11 @@ const (
 	Full
 	// Connected: the cluster is a connected one, which Naru doesn't run.
 	Connected
+	// NoRoom: it was asked for, and there is no room for it; it is done as soon as there is.
+	NoRoom
 )
 
-// RefusedError says that the state of an object forbids what was asked for. Nothing was changed.
+// RefusedError says that the state of an object forbids what was asked for. Nothing was changed, but for NoRoom.
 type RefusedError struct {
 	Reason  Refusal
 	Message string

@@ -8,6 +8,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/addon"
+	"naru.dev/naru/internal/tier"
 )
 
 // The words of the rules on the kinds; a test compares them with the generated definitions, so
@@ -21,6 +22,7 @@ const (
 	wordsServiceCIDR   = "serviceCIDR must be an IPv4 range between /12 and /24, as 10.96.0.0/16"
 	wordsServHosting   = "serviceCIDR overlaps 100.64.0.0/10, which the hosting cluster uses: choose another range, for example 10.96.0.0/16"
 	wordsOverlap       = "networking.serviceCIDR overlaps networking.podCIDR: choose ranges that have no address in common, for example 10.244.0.0/16 and 10.96.0.0/16"
+	wordsTier          = "controlPlane.tier needs 3 replicas: what it promises has to be there when one is lost; set controlPlane.replicas to 3, or tier to standard"
 	wordsMinMax        = "scaling.min is above scaling.max: lower min or raise max"
 	wordsDesired       = "scaling.desired must lie between scaling.min and scaling.max"
 )
@@ -74,10 +76,35 @@ func ValidateCluster(cluster *v1alpha1.Cluster, catalogue Catalogue) error {
 	if r := cluster.Spec.ControlPlane.Replicas; r != 0 && r != 1 && r != 3 {
 		return invalidf("spec.controlPlane.replicas", "%d can't be: 3 survives the loss of one, 1 is the small form", r)
 	}
+	if err := ValidateTier(cluster.Spec.ControlPlane); err != nil {
+		return err
+	}
 	if err := validateAddons(cluster.Spec.Addons); err != nil {
 		return err
 	}
 	return validateNetworking(cluster.Spec.Networking)
+}
+
+// ValidateTier checks the tier of a control plane. Replicas that are left to their default are 3.
+func ValidateTier(spec v1alpha1.ControlPlaneSpec) error {
+	if _, ok := tier.Of(spec.Tier); !ok {
+		return invalidf(tierField, "%q can't be: there are %s", spec.Tier, strings.Join(TierNames(), ", "))
+	}
+	if tier.Provisioned(spec.Tier) && spec.Replicas == 1 {
+		return invalidf(tierField, "%s", wordsTier)
+	}
+	return nil
+}
+
+const tierField = "spec.controlPlane.tier"
+
+// TierNames are the tiers that a control plane may have, the smallest first.
+func TierNames() []string {
+	var names []string
+	for _, t := range tier.All() {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 func validateAddons(specs []v1alpha1.AddonSpec) error {

@@ -40,6 +40,24 @@ func requireInvalid(t *testing.T, err error, field, words string) {
 	}
 }
 
+func TestValidateTier(t *testing.T) {
+	for name, c := range map[string]struct {
+		tier     string
+		replicas int32
+		words    string
+	}{
+		"when there is none, it is accepted":                           {"", 1, ""},
+		"when it is standard, it is accepted":                          {"standard", 1, ""},
+		"when it is provisioned and replicas are left, it is accepted": {"tier-4xl", 0, ""},
+		"when it is provisioned in the small form, it is refused":      {"tier-xl", 1, wordsTier},
+		"when there is no such tier, those that there are are named":   {"tier-3xl", 3, "there are standard, tier-xl, tier-2xl, tier-4xl, tier-8xl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireInvalid(t, ValidateTier(v1alpha1.ControlPlaneSpec{Tier: c.tier, Replicas: c.replicas}), tierField, c.words)
+		})
+	}
+}
+
 func TestValidateCluster(t *testing.T) {
 	cases := map[string]struct {
 		name, version string

@@ -23,6 +23,7 @@ import (
 	"naru.dev/naru/internal/controlplane/karpenter"
 	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/controlplane/scheduler"
+	"naru.dev/naru/internal/tier"
 	"naru.dev/naru/test/golden"
 )
 
@@ -114,6 +115,25 @@ func TestRender(t *testing.T) {
 		}
 		golden.Objects(t, "addons.yaml", objects)
 	})
+}
+
+// What a tier gives is seen best where it is more than what all come with.
+func TestProvisioned(t *testing.T) {
+	s := scope(3)
+	s.Tier = tier.XL
+	var sized []*unstructured.Unstructured
+	for _, part := range []component.Component{apiserver.New(), controllermanager.New(), etcd.New(), scheduler.New()} {
+		objects, err := part.Render(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range objects {
+			if object.GetKind() == "Deployment" || object.GetKind() == "StatefulSet" || object.GetName() == scheduler.Name && object.GetKind() == "ConfigMap" {
+				sized = append(sized, object)
+			}
+		}
+	}
+	golden.Objects(t, "provisioned.yaml", sized)
 }
 
 // What is configured of an add-on is seen best as the difference to how it comes.

@@ -145,6 +145,7 @@ func testReplicas(t *testing.T, w *world) {
 			})
 		})
 	}
+	testTier(t, w, c)
 }
 
 // awaitReady waits until a cluster is Ready for its present spec.

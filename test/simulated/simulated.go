@@ -33,6 +33,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/tier"
 )
 
 // Reads is how often an object is read in each of its states.
@@ -210,6 +211,7 @@ func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1al
 		cluster.Status.Observations = v1alpha1.ClusterObservations{ObservedAt: metav1.NewTime(time.Now().Truncate(time.Second).Add(time.Second)), APIServers: 3, Answered: 3,
 			Kubelets: []v1alpha1.KubeletVersion{{Version: "v" + cluster.Spec.Version + ".1", Count: 1, Nodes: []string{"node-1"}}}}
 	}
+	w.size(cluster)
 	cluster.Status.Version = "v" + cluster.Spec.Version + ".1"
 	cluster.Status.Endpoint = v1alpha1.ClusterEndpoint{Port: 6500, Address: "10.0.0.1", CertificateAuthority: w.authority}
 	wanted := cluster.WantedAuthorities()
@@ -228,6 +230,17 @@ func (w *World) ready(ctx context.Context, store client.WithWatch, cluster *v1al
 		conditions.True(cluster, part, v1alpha1.ReasonReady, "simulated")
 	}
 	return store.Status().Update(ctx, cluster)
+}
+
+// size gives a cluster the tier that it asks for, but for the largest, for which there is no room.
+func (w *World) size(cluster *v1alpha1.Cluster) {
+	wanted, _ := tier.Of(cluster.Spec.ControlPlane.Tier)
+	if wanted.Name == tier.XL8 {
+		conditions.False(cluster, v1alpha1.ClusterTierReady, v1alpha1.ReasonNoCapacity, "simulated: there is no room for "+wanted.Name)
+		return
+	}
+	cluster.Status.Tier = wanted.Name
+	conditions.True(cluster, v1alpha1.ClusterTierReady, v1alpha1.ReasonReady, "simulated")
 }
 
 // addonStatus is that of an add-on that was applied and runs, or was removed. One whose pods are to have the annotation "conflict" is

@@ -148,6 +148,7 @@ func TestController(t *testing.T) {
 	t.Run("when the authenticator's authority is another, API servers get certificates of it", func(t *testing.T) { testFollowsAuthority(t, c) })
 	t.Run("when another cluster is created, it has another port", func(t *testing.T) { testGivesAnotherPort(t, c) })
 	t.Run("when users may come from elsewhere, it is said once who publishes the front says so", func(t *testing.T) { testLimitsEndpoint(t, c) })
+	t.Run("when a tier has no room, the control plane comes as standard and says why, until there is room", func(t *testing.T) { testWaitsForRoom(t, c) })
 	t.Run("when there is an identity provider, API servers are given it", func(t *testing.T) { testWritesProvider(t, c) })
 	t.Run("when a renewal is asked for, all certificates and kubeconfigs are new, and the authorities as they were", func(t *testing.T) { testRenews(t, c) })
 	t.Run("when another authority is to sign, it is trusted first", func(t *testing.T) { testTrustsAnother(t, c) })

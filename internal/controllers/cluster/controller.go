@@ -1,6 +1,6 @@
 // Package cluster makes Clusters: their control planes in the hosting cluster, and what every cluster has inside.
 //
-//	endpoint ─► revision ─► volumes ─► pki ─► etcd ─► servers ─► API answers ─► identity provider ─► bootstrap ─► add-ons ─► followers
+//	endpoint ─► revision ─► volumes ─► pki ─► tier ─► etcd ─► servers ─► API answers ─► identity provider ─► bootstrap ─► add-ons ─► followers
 //
 // Everything that can be written is written at once; what a phase waits for is in the condition it sets.
 package cluster
@@ -116,7 +116,7 @@ func (c *Controller) advance(ctx context.Context, s *scope) (reconcile.Result, e
 	after := slow
 	defer s.summarize()
 	for _, phase := range []func(context.Context, *scope) (next, error){
-		c.endpoint, c.revision, c.volumes, c.pki, c.etcd, c.servers, c.answers, c.identityProvider, c.bootstrap, c.addons, c.followers,
+		c.endpoint, c.revision, c.volumes, c.pki, c.tier, c.etcd, c.servers, c.answers, c.identityProvider, c.bootstrap, c.addons, c.followers,
 	} {
 		n, err := phase(ctx, s)
 		if err != nil {

@@ -106,6 +106,21 @@ func (m *members) read(ctx context.Context, endpoints []string) error {
 	return nil
 }
 
+// database is the size of the largest member's database, in bytes.
+func (m *members) database(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	size := int64(0)
+	for _, endpoint := range m.config.Endpoints {
+		status, err := m.client.Status(ctx, endpoint)
+		if err != nil {
+			return 0, fmt.Errorf("asking a member of etcd for its database's size: %w", err)
+		}
+		size = max(size, status.DbSize)
+	}
+	return size, nil
+}
+
 // ordinalOf reads the number in etcd-2. A member that has not run yet has no name, but its URL has.
 func ordinalOf(name string, peerURLs []string) (int32, error) {
 	if name == "" && len(peerURLs) > 0 {

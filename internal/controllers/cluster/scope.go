@@ -33,6 +33,8 @@ type scope struct {
 	providerProblem string
 	// serversSeen says that missing is complete as far as servers are concerned.
 	serversSeen bool
+	// tierLacking is why the control plane can't have the tier that was asked for, tierReason the reason for the condition.
+	tierLacking, tierReason string
 	// answering says that the API answered through the front in this pass.
 	answering bool
 }
@@ -85,6 +87,7 @@ func (s *scope) summarize() {
 		// The first thing that is missing is the one that matters: the others follow from it.
 		ready.Message, _, _ = strings.Cut(ready.Message, "; waiting for ")
 	}
+	s.noteTier()
 	if conditions.IsTrue(s.cluster, v1alpha1.ClusterReady) {
 		s.cluster.Status.ObservedGeneration = s.cluster.Generation
 	}

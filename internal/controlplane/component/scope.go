@@ -10,6 +10,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/controlplane/pki"
+	"naru.dev/naru/internal/tier"
 )
 
 // Scope is everything that the manifests of a control plane depend on.
@@ -30,6 +31,8 @@ type Scope struct {
 	// use: while members are added or removed the two differ.
 	EtcdReplicas int32
 	EtcdServers  int32
+	// Tier is the size of the control plane, as package tier names it; empty: standard.
+	Tier string
 	// APIServer, ControllerManager and Scheduler are settings that users may change.
 	APIServer         v1alpha1.APIServerSpec
 	ControllerManager v1alpha1.ControllerManagerSpec
@@ -85,6 +88,27 @@ func (s Scope) Hash(secrets ...string) (string, error) {
 
 // Audited tells whether API servers write requests down.
 func (s Scope) Audited() bool { return s.APIServer.AuditLog == v1alpha1.AuditLogEnabled }
+
+// Size is what the tier gives to processes, and asks of them. A name that is none is refused by the kind.
+func (s Scope) Size() tier.Tier {
+	size, _ := tier.Of(s.Tier)
+	return size
+}
+
+// Provisioned tells whether the tier is above standard.
+func (s Scope) Provisioned() bool { return tier.Provisioned(s.Tier) }
+
+// RequestsInflight and MutatingRequestsInflight are how many requests one API server takes at once; 0: Kubernetes' defaults.
+func (s Scope) RequestsInflight() int32 {
+	reading, _ := s.Size().Inflight(s.Replicas)
+	return reading
+}
+
+// MutatingRequestsInflight is of those that change something.
+func (s Scope) MutatingRequestsInflight() int32 {
+	_, changing := s.Size().Inflight(s.Replicas)
+	return changing
+}
 
 // Small tells whether this is the small form.
 func (s Scope) Small() bool { return s.Replicas == 1 }

@@ -13,6 +13,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/internal/kube/conditions"
+	"naru.dev/naru/internal/tier"
 )
 
 // anywhere is the range that a cluster's endpoint is reached from where none is named.
@@ -51,7 +52,7 @@ func (s Site) Cluster(cluster *v1alpha1.Cluster) *types.Cluster {
 		ClientRequestToken:        optional(TokenOf(cluster).Token),
 		Logging:                   logging(LogTypes(cluster)),
 		Health:                    clusterHealth(cluster),
-		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
+		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTier(first(cluster.Status.Tier, tier.Standard))},
 		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
 			IpFamily: types.IpFamilyIpv4, ServiceIpv4Cidr: optional(cluster.Spec.Networking.ServiceCIDR),
 		},
@@ -247,7 +248,22 @@ func clusterHealth(cluster *v1alpha1.Cluster) *types.ClusterHealth {
 		}
 		health.Issues = append(health.Issues, issue)
 	}
+	if why := cluster.TierRefused(); why != nil {
+		health.Issues = append(health.Issues, types.ClusterIssue{Code: types.ClusterIssueCodeResourceLimitExceeded, Message: aws.String(why.Message), ResourceIds: []string{cluster.Name}})
+	}
 	return health
+}
+
+// Tiers are what there is of control planes' sizes, without standard, as EKS tells them.
+func Tiers() []types.ControlPlaneScalingTierInfo {
+	var all []types.ControlPlaneScalingTierInfo
+	for _, t := range tier.All() {
+		if tier.Provisioned(t.Name) {
+			all = append(all, types.ControlPlaneScalingTierInfo{TierName: &t.Name, ApiRequestConcurrency: &t.Seats,
+				PodSchedulingRatePerSecond: &t.PodsPerSecond, ClusterDatabaseSizeGb: &t.DatabaseGB})
+		}
+	}
+	return all
 }
 
 // PlatformVersion is eks.N, which rises with the patch version, as v1.37.1; nil for what is no version.

@@ -39,6 +39,9 @@ type Observed struct {
 	// Identity is the newest one whose identity provider every API server has loaded; Lacking says what keeps a newer one.
 	Identity int64
 	Lacking  string
+	// Tier is the newest one whose control plane can't have the tier that it asks for; TierLacking says why. 0: it can.
+	Tier        int64
+	TierLacking string
 }
 
 // ObservedCluster is how far those of a cluster are.
@@ -46,6 +49,9 @@ func ObservedCluster(cluster *v1alpha1.Cluster) Observed {
 	seen := Observed{Ready: cluster.Status.ObservedGeneration, Identity: cluster.Status.IdentityProvider.ObservedGeneration}
 	if loaded := conditions.Get(cluster, v1alpha1.ClusterIdentityProviderReady); loaded != nil && loaded.Status != metav1.ConditionTrue {
 		seen.Lacking = loaded.Message
+	}
+	if why := cluster.TierRefused(); why != nil {
+		seen.Tier, seen.TierLacking = why.ObservedGeneration, why.Message
 	}
 	return seen
 }
@@ -93,13 +99,29 @@ func EndIdentity(cluster *v1alpha1.Cluster, why string) error {
 	return SetNote(cluster, v1alpha1.AnnotationUpdates, all)
 }
 
+// tierRefused tells that the change is one of the tier, for which there is no room now.
+func (u Update) tierRefused(seen Observed) bool {
+	return u.Type == string(types.UpdateTypeControlPlaneScalingConfigUpdate) && seen.Tier >= u.Generation
+}
+
+// EndTier ends the changes of a cluster's tier that have failed, as another is about to take their place.
+func EndTier(cluster *v1alpha1.Cluster) error {
+	all, seen := Updates(cluster), ObservedCluster(cluster)
+	for i := range all {
+		if all[i].Ended == "" && all[i].tierRefused(seen) {
+			all[i].Ended = seen.TierLacking
+		}
+	}
+	return SetNote(cluster, v1alpha1.AnnotationUpdates, all)
+}
+
 func (u Update) status(seen Observed) types.UpdateStatus {
 	ready := seen.Ready
 	if u.Identity {
 		ready = seen.Identity
 	}
 	switch {
-	case u.Ended != "":
+	case u.Ended != "" || u.tierRefused(seen):
 		return types.UpdateStatusFailed
 	case ready >= u.Generation:
 		return types.UpdateStatusSuccessful
@@ -119,6 +141,8 @@ func (u Update) Shape(seen Observed) *types.Update {
 	switch {
 	case u.Ended != "":
 		shape.Errors = append(shape.Errors, types.ErrorDetail{ErrorCode: types.ErrorCodeOperationNotPermitted, ErrorMessage: aws.String(u.Ended)})
+	case u.tierRefused(seen):
+		shape.Errors = append(shape.Errors, types.ErrorDetail{ErrorCode: types.ErrorCodeOperationNotPermitted, ErrorMessage: aws.String(seen.TierLacking)})
 	case u.Identity && shape.Status == types.UpdateStatusInProgress && seen.Lacking != "":
 		shape.Errors = append(shape.Errors, types.ErrorDetail{ErrorCode: types.ErrorCodeUnknown, ErrorMessage: aws.String(seen.Lacking)})
 	}

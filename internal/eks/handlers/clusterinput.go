@@ -76,6 +76,9 @@ func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluste
 	if err := about.tag(cluster, in.Tags); err != nil {
 		return nil, err
 	}
+	if err := about.tier(in.ControlPlaneScalingConfig, &cluster.Spec.ControlPlane); err != nil {
+		return nil, err
+	}
 	return cluster, convert.SetNote(cluster, v1alpha1.AnnotationAsked, asked)
 }
 
@@ -91,13 +94,8 @@ func notInCluster(in *eks.CreateClusterInput) []forbidden {
 		{network != nil && network.IpFamily == types.IpFamilyIpv6, "kubernetesNetworkConfig.ipFamily", "clusters have IPv4 only: leave it out, or use ipv4"},
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet: leave it out, or set it to false"},
-		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
 		{in.AccessConfig != nil && in.AccessConfig.AuthenticationMode == types.AuthenticationModeConfigMap, "accessConfig.authenticationMode", "Naru does not read the ConfigMap aws-auth: use API"},
 	}
-}
-
-func standard(config *types.ControlPlaneScalingConfig) bool {
-	return config.Tier == "" || config.Tier == types.ProvisionedControlPlaneTierStandard
 }
 
 // network checks what is said of a cluster's network, and keeps it.
@@ -230,6 +228,9 @@ func (s subject) tag(cluster *v1alpha1.Cluster, tags map[string]string) error {
 			return s.invalid("tags.%s: %q can't be: 3 survives the loss of one, 1 is the small form", replicasTag, value)
 		}
 		cluster.Spec.ControlPlane.Replicas = int32(replicas)
+		if err := s.tier(nil, &cluster.Spec.ControlPlane); err != nil {
+			return err
+		}
 	}
 	return convert.SetTags(cluster, tags)
 }

@@ -221,6 +221,7 @@ func (h *Handlers) describeClusterVersions(ctx context.Context, in *eks.Describe
 			ClusterType: aws.String("eks"), ClusterVersion: aws.String(release.Name), DefaultVersion: isDefault,
 			KubernetesPatchVersion: aws.String(release.Spec.Version), DefaultPlatformVersion: convert.PlatformVersion(release.Spec.Version),
 			Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
+			ControlPlaneScalingTiers: convert.Tiers(),
 		})
 	}
 	older := in.Status //nolint:staticcheck // clients of before versionStatus send it

@@ -101,7 +101,6 @@ func notInUpdate(in *eks.UpdateClusterConfigInput) []forbidden {
 		{network != nil && network.IpFamily != "" && network.IpFamily != types.IpFamilyIpv4, "kubernetesNetworkConfig.ipFamily", "clusters have IPv4 only"},
 		{in.RemoteNetworkConfig != nil, "remoteNetworkConfig", "there are no hybrid nodes yet: leave it out"},
 		{in.ZonalShiftConfig != nil && aws.ToBool(in.ZonalShiftConfig.Enabled), "zonalShiftConfig.enabled", "there is no zonal shift yet"},
-		{in.ControlPlaneScalingConfig != nil && !standard(in.ControlPlaneScalingConfig), "controlPlaneScalingConfig.tier", "there is only standard; the tag " + replicasTag + " chooses between 1 and 3 replicas"},
 	}
 }
 
@@ -143,8 +142,8 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 			convert.ChangeControllerManager(&cluster.Spec.ControlPlane.ControllerManager, in.KubeControllerManagerConfig)
 			return componentParams(in), s.scheduler(in.KubeSchedulerConfig, &cluster.Spec.ControlPlane.Scheduler)
 		}},
-		{in.ControlPlaneScalingConfig != nil, types.UpdateTypeControlPlaneScalingConfigUpdate, func(*v1alpha1.Cluster, *convert.ClusterAsked) ([][2]string, error) {
-			return nil, nil
+		{in.ControlPlaneScalingConfig != nil, types.UpdateTypeControlPlaneScalingConfigUpdate, func(cluster *v1alpha1.Cluster, _ *convert.ClusterAsked) ([][2]string, error) {
+			return s.changeTier(cluster, in.ControlPlaneScalingConfig)
 		}},
 	}
 }
