@@ -40,7 +40,7 @@ const (
 	// AnnotationAuthentication on an API server's pod is a hash of who may say who a user is. It is there so that the kubelet looks
 	// at the pod at once, and at the files that it mounts.
 	AnnotationAuthentication = "naru.dev/authentication"
-	// AnnotationTier on etcd's StatefulSet is the tier that the control plane has, or is about to have; absent: standard.
+	// AnnotationTier on etcd's StatefulSet, and on the API servers' Deployment, is the tier that it has, or is about to have; absent: standard.
 	AnnotationTier = "naru.dev/tier"
 	// AnnotationAddons on a Cluster holds which of its components are add-ons of the EKS API.
 	AnnotationAddons = "naru.dev/eks-addons"

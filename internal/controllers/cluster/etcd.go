@@ -57,6 +57,9 @@ func (c *Controller) etcd(ctx context.Context, s *scope) (next, error) {
 	if !asWanted {
 		rollout.Done, rollout.Message = false, "etcd has just been changed"
 	}
+	if err := c.afterEtcd(ctx, s, rollout.Done); err != nil {
+		return fail(s, v1alpha1.ClusterEtcdReady, err)
+	}
 	if rollout.Done {
 		if err := c.noteEtcd(ctx, state, etcd.BootstrappedKey, "true"); err != nil {
 			return fail(s, v1alpha1.ClusterEtcdReady, err)

@@ -33,6 +33,8 @@ type scope struct {
 	providerProblem string
 	// serversSeen says that missing is complete as far as servers are concerned.
 	serversSeen bool
+	// tierDecided is the tier that the control plane has or is becoming; render.Tier is what the next component is rendered in.
+	tierDecided string
 	// tierLacking is why the control plane can't have the tier that was asked for, tierReason the reason for the condition.
 	tierLacking, tierReason string
 	// answering says that the API answered through the front in this pass.

@@ -24,11 +24,11 @@ import (
 // tier decides which tier the control plane is rendered in: the one that was asked for if the hosting cluster has room for
 // it, or else the one that it has. What was once decided for is gone through with: half of it has taken its room already.
 //
-//	asked for ─► room? ─► noted on etcd's StatefulSet ─► every component rolls ─► status.tier
+//	asked for ─► room? ─► noted on etcd's StatefulSet ─► etcd rolls ─► the servers do ─► status.tier
 //	               └─ no: TierReady says what is lacking, and it is asked again
 func (c *Controller) tier(ctx context.Context, s *scope) (next, error) {
 	wanted := wantedTier(s.cluster)
-	s.render.Tier = wanted
+	s.render.Tier, s.tierDecided = wanted, wanted
 	if s.cluster.Status.Tier == wanted {
 		return next{}, nil
 	}
@@ -49,8 +49,25 @@ func (c *Controller) tier(ctx context.Context, s *scope) (next, error) {
 	if s.tierLacking == "" {
 		return next{}, nil
 	}
-	s.render.Tier = decided.Name
+	s.render.Tier, s.tierDecided = decided.Name, decided.Name
 	return next{after: askLater}, nil
+}
+
+// afterEtcd leaves the servers what they are until every member of etcd has the tier that was decided for: a machine that starts
+// both at once has little left for requests. The servers of a new control plane wait for nothing, and those that have begun go on.
+func (c *Controller) afterEtcd(ctx context.Context, s *scope, rolled bool) error {
+	has := s.cluster.Status.Tier
+	if rolled || has == "" || has == s.tierDecided {
+		return nil
+	}
+	servers := &appsv1.Deployment{}
+	if err := c.live.Get(ctx, client.ObjectKey{Namespace: s.render.Namespace, Name: apiserver.Name}, servers); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the API servers: %w", err)
+	}
+	if begun, _ := tier.Of(servers.Annotations[v1alpha1.AnnotationTier]); begun.Name != s.tierDecided {
+		s.render.Tier = has
+	}
+	return nil
 }
 
 func wantedTier(cluster *v1alpha1.Cluster) string {
@@ -159,15 +176,15 @@ func requestsOf(workload *unstructured.Unstructured) (tier.Amount, error) {
 // noteTier sets the tier that every pod was seen to have, and whether it is the one that was asked for.
 func (s *scope) noteTier() {
 	rolled := conditions.IsTrue(s.cluster, v1alpha1.ClusterEtcdReady) && conditions.IsTrue(s.cluster, v1alpha1.ClusterControlPlaneReady)
-	if rolled && s.render.Tier != "" && s.answering {
-		s.cluster.Status.Tier = s.render.Tier
+	if rolled && s.answering && s.render.Tier == s.tierDecided {
+		s.cluster.Status.Tier = s.tierDecided
 	}
 	switch {
 	case s.tierLacking != "":
 		conditions.False(s.cluster, v1alpha1.ClusterTierReady, s.tierReason, s.tierLacking)
 	case s.cluster.Status.Tier == wantedTier(s.cluster):
 		conditions.True(s.cluster, v1alpha1.ClusterTierReady, v1alpha1.ReasonReady, "the control plane is "+s.cluster.Status.Tier)
-	case s.render.Tier != "":
-		conditions.False(s.cluster, v1alpha1.ClusterTierReady, v1alpha1.ReasonProgressing, "the control plane is becoming "+s.render.Tier)
+	case s.tierDecided != "":
+		conditions.False(s.cluster, v1alpha1.ClusterTierReady, v1alpha1.ReasonProgressing, "the control plane is becoming "+s.tierDecided)
 	}
 }
