@@ -25,6 +25,7 @@ import (
 	"naru.dev/naru/internal/eks/audit"
 	"naru.dev/naru/internal/eks/convert"
 	"naru.dev/naru/internal/iam"
+	"naru.dev/naru/internal/iam/policy"
 	"naru.dev/naru/internal/registry"
 )
 
@@ -36,7 +37,8 @@ const (
 // Access is who asks and what they may do.
 type Access interface {
 	iam.Credentials
-	iam.Authorizer
+	// AuthorizeWith decides as an iam.Authorizer does, with policies of the resource beside the caller's own.
+	AuthorizeWith(ctx context.Context, caller iam.Caller, request iam.Request, more ...policy.Policy) (iam.Decision, error)
 }
 
 // Options are what a handler and a proxy work with.
@@ -67,18 +69,21 @@ type Handler struct {
 func New(options Options) *Handler {
 	h := &Handler{Options: options, tokens: tokens{options.Key, options.Now}}
 	h.operations = map[string]operation{
-		"GetAuthorizationToken": define(h, h.authorization),
-		"CreateRepository":      define(h, h.create),
-		"DescribeRepositories":  define(h, h.describe),
-		"DeleteRepository":      define(h, h.delete),
-		"PutImageTagMutability": define(h, h.putMutability),
-		"ListImages":            define(h, h.listImages),
-		"DescribeImages":        define(h, h.describeImages),
-		"BatchGetImage":         define(h, h.batchGet),
-		"BatchDeleteImage":      define(h, h.batchDelete),
-		"TagResource":           define(h, h.tag),
-		"UntagResource":         define(h, h.untag),
-		"ListTagsForResource":   define(h, h.listTags),
+		"GetAuthorizationToken":  define(h, h.authorization),
+		"CreateRepository":       define(h, h.create),
+		"DescribeRepositories":   define(h, h.describe),
+		"DeleteRepository":       define(h, h.delete),
+		"PutImageTagMutability":  define(h, h.putMutability),
+		"SetRepositoryPolicy":    define(h, h.setPolicy),
+		"GetRepositoryPolicy":    define(h, h.getPolicy),
+		"DeleteRepositoryPolicy": define(h, h.deletePolicy),
+		"ListImages":             define(h, h.listImages),
+		"DescribeImages":         define(h, h.describeImages),
+		"BatchGetImage":          define(h, h.batchGet),
+		"BatchDeleteImage":       define(h, h.batchDelete),
+		"TagResource":            define(h, h.tag),
+		"UntagResource":          define(h, h.untag),
+		"ListTagsForResource":    define(h, h.listTags),
 	}
 	return h
 }
@@ -201,9 +206,11 @@ func (h *Handler) mayAll(ctx context.Context, action string, in any) error {
 func (in createInput) tags() []tag { return in.Tags }
 func (in tagInput) tags() []tag    { return in.Tags }
 
-// may adds the tags that the repository has to what policies look at. Errors: *failure where the caller may not.
+// may adds the tags that the repository has to what policies look at, and its own policy to those. Errors: *failure where the
+// caller may not.
 func (o Options) may(ctx context.Context, caller iam.Caller, request iam.Request) error {
 	request.Context = maps.Clone(request.Context)
+	var own []policy.Policy
 	if name, ok := o.named(request.Resource); ok && valid(name) {
 		record, found, err := o.Records.Get(ctx, name)
 		if err != nil {
@@ -215,8 +222,11 @@ func (o Options) may(ctx context.Context, caller iam.Caller, request iam.Request
 		for key, value := range record.Tags {
 			request.Context["aws:ResourceTag/"+key], request.Context["ecr:ResourceTag/"+key] = []string{value}, []string{value}
 		}
+		if own, err = o.ofRepository(record); err != nil {
+			return err
+		}
 	}
-	decision, err := o.Access.Authorize(ctx, caller, request)
+	decision, err := o.Access.AuthorizeWith(ctx, caller, request, own...)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Record struct {
 	// Mutability is MUTABLE or IMMUTABLE; empty is MUTABLE.
 	Mutability string            `json:"mutability,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
+	// Policy says, as its author has written it, who may do what with the repository; empty: only callers' own policies do.
+	Policy string `json:"policy,omitempty"`
 	// Created is when the record was, in seconds since 1970. It is not written.
 	Created int64 `json:"-"`
 }

@@ -50,6 +50,16 @@ type (
 		Name       string `json:"repositoryName"`
 		Mutability string `json:"imageTagMutability"`
 	}
+	setPolicyInput struct {
+		registryID
+		Name  string `json:"repositoryName"`
+		Text  string `json:"policyText"`
+		Force bool   `json:"force"`
+	}
+	policyInput struct {
+		registryID
+		Name string `json:"repositoryName"`
+	}
 	filter struct {
 		TagStatus string `json:"tagStatus"`
 	}
@@ -148,6 +158,8 @@ func (in createInput) targets() []string      { return []string{in.Name} }
 func (in describeInput) targets() []string    { return in.Names }
 func (in deleteInput) targets() []string      { return []string{in.Name} }
 func (in mutabilityInput) targets() []string  { return []string{in.Name} }
+func (in setPolicyInput) targets() []string   { return []string{in.Name} }
+func (in policyInput) targets() []string      { return []string{in.Name} }
 func (in imagesInput) targets() []string      { return []string{in.Name} }
 func (in listInput) targets() []string        { return []string{in.Name} }
 func (in getInput) targets() []string         { return []string{in.Name} }

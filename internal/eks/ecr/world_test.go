@@ -35,6 +35,7 @@ import (
 	"naru.dev/naru/internal/eks/sigv4"
 	"naru.dev/naru/internal/eks/wire"
 	"naru.dev/naru/internal/iam"
+	"naru.dev/naru/internal/iam/policy"
 	"naru.dev/naru/internal/registry"
 )
 
@@ -87,10 +88,23 @@ func (s *site) Lookup(_ context.Context, key, _ string) (iam.Identity, error) {
 	return iam.Identity{Secret: "s3cr3t", Caller: iam.Caller{ARN: arn, Principal: arn, AccountID: account, UserID: "AIDAEXAMPLE", AccessKeyID: key}}, nil
 }
 
-func (s *site) Authorize(_ context.Context, _ iam.Caller, request iam.Request) (iam.Decision, error) {
+func (s *site) Authorize(ctx context.Context, caller iam.Caller, request iam.Request) (iam.Decision, error) {
+	return s.AuthorizeWith(ctx, caller, request)
+}
+
+// AuthorizeWith decides by what is refused, and by the repository's own policy as package policy does.
+func (s *site) AuthorizeWith(_ context.Context, caller iam.Caller, request iam.Request, more ...policy.Policy) (iam.Decision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return iam.Decision{Allowed: !slices.Contains(s.refused, request.Action+" "+request.Resource)}, nil
+	allow, err := policy.Parse(policy.Identity, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	if err != nil {
+		return iam.Decision{}, err
+	}
+	if !slices.Contains(s.refused, request.Action+" "+request.Resource) {
+		more = append(more, policy.Policy{Kind: policy.Identity, Name: "all", Document: allow})
+	}
+	return policy.Evaluate(more, policy.Request{Principal: policy.Principal{ARN: caller.ARN, Source: caller.Principal, Account: caller.AccountID},
+		Action: request.Action, Resource: request.Resource, Context: request.Context}), nil
 }
 
 func (s *site) Authenticate(r *http.Request, body []byte) (iam.Caller, error) {
