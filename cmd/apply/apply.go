@@ -27,10 +27,10 @@ func New() *cobra.Command {
 	var wait flags.Wait
 	command := &cobra.Command{
 		Use:   "apply -f {FILE|FOLDER|-}",
-		Short: "Create or change clusters, node groups and machine classes from manifests",
+		Short: "Create or change clusters, node groups, Fargate profiles and machine classes from manifests",
 		Long: `Reads YAML or JSON manifests, of one or several documents, and applies them on the server's side. All
 of them are checked before the first is written; an unknown field is an error. eksctl's ClusterConfig
-(eksctl.io/v1alpha5) is taken, too: it becomes a cluster and its node groups.`,
+(eksctl.io/v1alpha5) is taken, too: it becomes a cluster, its node groups and its Fargate profiles.`,
 		Example: `  naru apply -f examples/cluster.yaml --wait
   naru apply -f examples/eksctl.yaml --wait
   naru create cluster prod --dry-run -o yaml | naru apply -f -`,
@@ -132,14 +132,25 @@ func await(ctx context.Context, b *backend.Backend, documents []backend.Document
 		}
 	}
 	for _, document := range documents {
-		if group, ok := document.Typed.(*v1alpha1.NodeGroup); ok {
-			shown := rollout.NewNodeGroup(p, group.Name)
-			err := b.AwaitNodeGroup(ctx, v1alpha1.ClusterOf(group.Namespace), group.Name, shown.Observe)
-			shown.End(err)
-			if err != nil {
-				return err
-			}
+		if err := awaitPart(ctx, b, p, document); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// awaitPart waits for what is part of a cluster; other documents are ready as they are.
+func awaitPart(ctx context.Context, b *backend.Backend, p *progress.Progress, document backend.Document) (err error) {
+	name, cluster := document.Typed.GetName(), v1alpha1.ClusterOf(document.Typed.GetNamespace())
+	switch document.Typed.(type) {
+	case *v1alpha1.NodeGroup:
+		shown := rollout.NewNodeGroup(p, name)
+		err = b.AwaitNodeGroup(ctx, cluster, name, shown.Observe)
+		shown.End(err)
+	case *v1alpha1.FargateProfile:
+		shown := rollout.NewFargateProfile(p, name)
+		err = b.AwaitFargateProfile(ctx, cluster, name, shown.Observe)
+		shown.End(err)
+	}
+	return err
 }

@@ -22,7 +22,7 @@ const (
 	Unchanged  Change = "unchanged"
 )
 
-// Apply writes documents by server-side apply, clusters before their node groups, whose
+// Apply writes documents by server-side apply, clusters before their node groups and Fargate profiles, whose
 // namespace is waited for. Every document is validated before the first is written. report hears
 // of each object.
 // Errors: *InvalidError, *NotFoundError, *WaitError, and those of the API server's own rules.
@@ -33,8 +33,8 @@ func (b *Backend) Apply(ctx context.Context, documents []Document, report func(D
 		return err
 	}
 	for _, document := range documents {
-		if group, ok := document.Typed.(*v1alpha1.NodeGroup); ok {
-			if err := b.awaitNamespace(ctx, v1alpha1.ClusterOf(group.Namespace)); err != nil {
+		if rank(document) == ofCluster {
+			if err := b.awaitNamespace(ctx, v1alpha1.ClusterOf(document.Typed.GetNamespace())); err != nil {
 				return err
 			}
 		}
@@ -47,6 +47,9 @@ func (b *Backend) Apply(ctx context.Context, documents []Document, report func(D
 	return nil
 }
 
+// ofCluster is the rank of what is in a cluster's namespace.
+const ofCluster = 2
+
 // rank orders kinds so that what others name comes first.
 func rank(d Document) int {
 	switch d.Typed.(type) {
@@ -55,7 +58,7 @@ func rank(d Document) int {
 	case *v1alpha1.Cluster:
 		return 1
 	}
-	return 2
+	return ofCluster
 }
 
 // validate checks all documents against each other and against what is there.
@@ -73,8 +76,13 @@ func (b *Backend) validate(ctx context.Context, documents []Document) error {
 			clusters[object.Name] = true
 			err = ValidateCluster(object, catalogue)
 		case *v1alpha1.NodeGroup:
-			if err = ValidateNodeGroup(object, catalogue); err == nil && !clusters[v1alpha1.ClusterOf(object.Namespace)] {
-				_, err = b.Cluster(ctx, v1alpha1.ClusterOf(object.Namespace))
+			err = ValidateNodeGroup(object, catalogue)
+		case *v1alpha1.FargateProfile:
+			err = ValidateFargateProfile(object, catalogue)
+		}
+		if err == nil && rank(document) == ofCluster {
+			if cluster := v1alpha1.ClusterOf(document.Typed.GetNamespace()); !clusters[cluster] {
+				_, err = b.Cluster(ctx, cluster)
 			}
 		}
 		if err != nil {

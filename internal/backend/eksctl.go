@@ -45,6 +45,18 @@ type clusterConfig struct {
 	AvailabilityZones []string        `json:"availabilityZones"`
 	ManagedNodeGroups []nodeGroupPart `json:"managedNodeGroups"`
 	NodeGroups        []nodeGroupPart `json:"nodeGroups"`
+	FargateProfiles   []profilePart   `json:"fargateProfiles"`
+}
+
+// profilePart has no subnets: what eksctl's mean, the network chooses here.
+type profilePart struct {
+	Name                string            `json:"name"`
+	PodExecutionRoleARN string            `json:"podExecutionRoleARN"`
+	Tags                map[string]string `json:"tags"`
+	Selectors           []struct {
+		Namespace string            `json:"namespace"`
+		Labels    map[string]string `json:"labels"`
+	} `json:"selectors"`
 }
 
 type nodeGroupPart struct {
@@ -65,13 +77,13 @@ type nodeGroupPart struct {
 	} `json:"updateConfig"`
 }
 
-// fromEksctl turns a ClusterConfig into the documents that say the same in Naru's kinds: a Cluster, and a NodeGroup for each
-// of its groups, managed or not. Errors: *InvalidError, whose field begins with source.
+// fromEksctl turns a ClusterConfig into the documents that say the same in Naru's kinds: a Cluster, a NodeGroup for each
+// of its groups, managed or not, and its Fargate profiles. Errors: *InvalidError, whose field begins with source.
 func fromEksctl(source string, text []byte) ([][]byte, error) {
 	var config clusterConfig
 	if err := yaml.UnmarshalStrict(text, &config); err != nil {
 		return nil, invalidf(source, "%s. Of eksctl's %s, Naru takes the metadata (name, version, tags), kubernetesNetworkConfig, controlPlaneScalingConfig, iam.withOIDC, availabilityZones, "+
-			"managedNodeGroups and nodeGroups: take out what else there is", eksctlProblem(err), eksctlKind)
+			"managedNodeGroups, nodeGroups and fargateProfiles: take out what else there is", eksctlProblem(err), eksctlKind)
 	}
 	switch {
 	case config.Metadata.Name == "":
@@ -92,6 +104,20 @@ func fromEksctl(source string, text []byte) ([][]byte, error) {
 		}
 		objects = append(objects, part.nodeGroup(config.Metadata.Name, config.AvailabilityZones))
 	}
+	for _, part := range config.FargateProfiles {
+		if part.Name == "" {
+			return nil, invalidf(source, "a Fargate profile has no name")
+		}
+		profile, err := part.profile(config.Metadata.Name)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, profile)
+	}
+	return marshal(source, objects)
+}
+
+func marshal(source string, objects []object) ([][]byte, error) {
 	documents := make([][]byte, 0, len(objects))
 	for _, o := range objects {
 		document, err := json.Marshal(o)
@@ -108,12 +134,8 @@ type object map[string]any
 
 func (c clusterConfig) cluster() (object, error) {
 	metadata := object{"name": c.Metadata.Name}
-	if len(c.Metadata.Tags) > 0 {
-		tags, err := json.Marshal(c.Metadata.Tags)
-		if err != nil {
-			return nil, fmt.Errorf("writing tags: %w", err)
-		}
-		metadata["annotations"] = object{v1alpha1.AnnotationTags: string(tags)}
+	if err := tag(metadata, c.Metadata.Tags); err != nil {
+		return nil, err
 	}
 	spec := object{"version": c.Metadata.Version}
 	if c.KubernetesNetworkConfig.ServiceIPv4CIDR != "" {
@@ -123,6 +145,38 @@ func (c clusterConfig) cluster() (object, error) {
 		spec["controlPlane"] = object{"tier": c.ControlPlaneScalingConfig.Tier}
 	}
 	return object{"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Cluster", "metadata": metadata, "spec": spec}, nil
+}
+
+func tag(metadata object, tags map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(tags)
+	if err != nil {
+		return fmt.Errorf("writing tags: %w", err)
+	}
+	metadata["annotations"] = object{v1alpha1.AnnotationTags: string(text)}
+	return nil
+}
+
+func (p profilePart) profile(cluster string) (object, error) {
+	metadata := object{"name": p.Name, "namespace": v1alpha1.Namespace(cluster)}
+	if err := tag(metadata, p.Tags); err != nil {
+		return nil, err
+	}
+	selectors := make([]object, 0, len(p.Selectors))
+	for _, s := range p.Selectors {
+		selector := object{"namespace": s.Namespace}
+		if len(s.Labels) > 0 {
+			selector["labels"] = s.Labels
+		}
+		selectors = append(selectors, selector)
+	}
+	spec := object{"selectors": selectors}
+	if p.PodExecutionRoleARN != "" {
+		spec["podExecutionRoleARN"] = p.PodExecutionRoleARN
+	}
+	return object{"apiVersion": v1alpha1.GroupVersion.String(), "kind": "FargateProfile", "metadata": metadata, "spec": spec}, nil
 }
 
 func (p nodeGroupPart) nodeGroup(cluster string, zones []string) object {

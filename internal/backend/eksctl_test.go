@@ -46,6 +46,8 @@ func TestReadEksctl(t *testing.T) {
 			`Cluster/shop {"version":"1.37"}`,
 			`naru-shop/NodeGroup/one {"machineClasses":["m5.large"],"scaling":{"desired":2,"max":2,"min":2},"zones":["a","b"]}`,
 			`naru-shop/NodeGroup/two {"machineClasses":["m5.large"],"scaling":{"desired":2,"max":2,"min":2},"zones":["b"]}`}},
+		"when there are Fargate profiles, the cluster has them": {goodConfig + "fargateProfiles: [{name: fp, podExecutionRoleARN: r, tags: {a: b}, selectors: [{namespace: web-*}, {namespace: jobs, labels: {x: web}}]}]\n", []string{
+			`Cluster/shop {"version":"1.37"}`, `naru-shop/FargateProfile/fp {"podExecutionRoleARN":"r","selectors":[{"namespace":"web-*"},{"labels":{"x":"web"},"namespace":"jobs"}]}`}},
 		"when the control plane has a tier, the cluster has it": {goodConfig + "controlPlaneScalingConfig: {tier: tier-xl}\n", []string{
 			`Cluster/shop {"controlPlane":{"tier":"tier-xl"},"version":"1.37"}`}},
 	}
@@ -78,6 +80,8 @@ func TestReadEksctlRefuses(t *testing.T) {
 		"when it has no version":            {strings.Replace(goodConfig, `, version: "1.37"`, "", 1), "metadata.version is missing"},
 		"when it is IPv6":                   {goodConfig + "kubernetesNetworkConfig: {ipFamily: IPv6}\n", "Naru's clusters are IPv4"},
 		"when a group has no name":          {goodConfig + "nodeGroups: [{minSize: 1}]\n", "a node group has no name"},
+		"when a profile has no name":        {goodConfig + "fargateProfiles: [{selectors: [{namespace: a}]}]\n", "a Fargate profile has no name"},
+		"when a profile has subnets":        {goodConfig + "fargateProfiles: [{name: x, subnets: [a]}]\n", `unknown field "subnets"`},
 		"when a type is wrong":              {goodConfig + "nodeGroups: [{name: x, minSize: many}]\n", "minSize"},
 	}
 	for name, c := range cases {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/kube/await"
 )
 
 // What a cluster's profiles may have at most: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
@@ -131,6 +133,24 @@ func alone(what string, profile *v1alpha1.FargateProfile, others []v1alpha1.Farg
 		}
 	}
 	return nil
+}
+
+// AwaitFargateProfile waits until the profile is in force; observe sees each change.
+// Errors: *WaitError, *NotFoundError when it is deleted meanwhile.
+func (b *Backend) AwaitFargateProfile(ctx context.Context, cluster, name string, observe func(*v1alpha1.FargateProfile)) error {
+	began := time.Now()
+	profile := NewFargateProfile(cluster, name, v1alpha1.FargateProfileSpec{})
+	err := await.Object(ctx, b.client, profile, &v1alpha1.FargateProfileList{}, func(found bool) (bool, error) {
+		if !found {
+			return false, &NotFoundError{Kind: "Fargate profile", Name: name, Next: "it was deleted while it was waited for"}
+		}
+		observe(profile)
+		return ReadyFor(profile, v1alpha1.FargateProfileReady), nil
+	})
+	return ended(ctx, err, WaitError{
+		What: fmt.Sprintf("Fargate profile %q to be in force", name), Missing: missing(profile), After: time.Since(began),
+		Watch: "naru get fargateprofiles --cluster " + cluster + " -w", Look: "naru describe cluster " + cluster,
+	})
 }
 
 // TagFargateProfile reads a profile, lets change alter its annotations, and writes it. Its spec never changes.

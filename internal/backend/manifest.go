@@ -30,7 +30,7 @@ type Document struct {
 }
 
 // writable are the kinds that users write. The others are made by Naru itself.
-var writable = []string{"Cluster", "NodeGroup", "MachineClass"}
+var writable = []string{"Cluster", "NodeGroup", "FargateProfile", "MachineClass"}
 
 // Read decodes a manifest: YAML or JSON, one or several documents, of kinds that users write or eksctl's ClusterConfig.
 // Unknown and duplicate fields are refused. Errors: *InvalidError, whose field begins with the source.

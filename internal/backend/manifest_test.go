@@ -43,7 +43,7 @@ func TestReadRefuses(t *testing.T) {
 		"when a number is no string":  {strings.Replace(goodCluster, `"1.37"`, "1.37", 1), "spec.version is a number, where a string is wanted"},
 		"when it is no YAML":          {"a: [", "no valid YAML"},
 		"when it is another's kind":   {"apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", "use kubectl"},
-		"when it is Naru's own kind":  {strings.Replace(goodCluster, "Cluster", "Machine", 1), "users write Cluster, NodeGroup, MachineClass"},
+		"when it is Naru's own kind":  {strings.Replace(goodCluster, "Cluster", "Machine", 1), "users write Cluster, NodeGroup, FargateProfile, MachineClass"},
 		"when it has no name":         {strings.Replace(goodCluster, "name: prod", "", 1), "metadata.name is missing"},
 	}
 	for name, c := range cases {

@@ -101,6 +101,24 @@ func (g *NodeGroup) Observe(group *v1alpha1.NodeGroup) {
 // End ends the group's step.
 func (g *NodeGroup) End(err error) { g.root.End(g.last, short(err)) }
 
+// FargateProfile shows one Fargate profile.
+type FargateProfile struct{ root *progress.Step }
+
+// NewFargateProfile begins a step for a Fargate profile.
+func NewFargateProfile(p *progress.Progress, name string) *FargateProfile {
+	return &FargateProfile{root: p.Step("Fargate profile " + name)}
+}
+
+// Observe shows what the profile says of itself.
+func (f *FargateProfile) Observe(profile *v1alpha1.FargateProfile) {
+	if ready := conditions.Get(profile, v1alpha1.FargateProfileReady); ready != nil && ready.Status != metav1.ConditionTrue {
+		f.root.Detail(ready.Message)
+	}
+}
+
+// End ends the profile's step.
+func (f *FargateProfile) End(err error) { f.root.End("", short(err)) }
+
 // Deletion shows an object that is going.
 type Deletion struct{ root *progress.Step }
 
