@@ -29,7 +29,7 @@ func New() *cobra.Command {
 		Use:   "authenticator",
 		Short: "Tell the API servers of clusters whose tokens they are shown, and what access policies allow",
 		Long: `Runs in the hosting cluster, started by "naru up". It answers API servers that show the certificate of their cluster,
-about that cluster only, and writes nothing.`,
+about that cluster only, and writes nothing but a line for each token, where a cluster asks for it.`,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE:   func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
@@ -44,7 +44,7 @@ about that cluster only, and writes nothing.`,
 }
 
 func (o *options) run(ctx context.Context) error {
-	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	o.Log, o.Out = slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stdout
 	ctrl.SetLogger(logr.FromSlogHandler(o.Log.Handler()))
 	klog.SetLogger(logr.FromSlogHandler(o.Log.Handler()))
 	var err error

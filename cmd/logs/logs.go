@@ -17,6 +17,7 @@ import (
 	"naru.dev/naru/cmd/flags"
 	"naru.dev/naru/internal/backend"
 	"naru.dev/naru/internal/explain"
+	"naru.dev/naru/internal/iam/authenticator"
 	"naru.dev/naru/internal/logs"
 	"naru.dev/naru/internal/platform"
 	"naru.dev/naru/internal/standalone/layout"
@@ -36,6 +37,9 @@ const (
 
 // componentAudit is not a component but the audit log, which API servers write beside their own.
 const componentAudit = "audit"
+
+// componentAuthenticator is what one of Naru's own parts, which all clusters share, has written down of a cluster.
+const componentAuthenticator = "authenticator"
 
 type options struct {
 	follow bool
@@ -81,7 +85,8 @@ func newCluster(o *options) *cobra.Command {
 		Short: "Print the logs of a cluster's control plane",
 		Long: "Print the logs of a cluster's control plane. COMPONENT audit is the audit log, one JSON object a line, where it is enabled " +
 			"(spec.controlPlane.apiServer.auditLog, or logging of type audit in the EKS API): API servers write it between the lines of " +
-			"their own log, so that --tail counts both.",
+			"their own log, so that --tail counts both. COMPONENT authenticator is whose tokens of the EKS API came to the cluster, and what " +
+			"was decided, in the same way (spec.controlPlane.authenticatorLog, logging of type authenticator); --tail counts the lines of all clusters.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(command *cobra.Command, args []string) error {
 			session, err := flags.Open()
@@ -102,6 +107,10 @@ func newCluster(o *options) *cobra.Command {
 }
 
 func (o *options) component(command *cobra.Command, session flags.Session, cluster, component string) error {
+	if component == componentAuthenticator {
+		o.wanted = logs.BeginsWith(authenticator.RecordsOf(cluster))
+		return o.system(command, authenticatorLabel)
+	}
 	pods := &corev1.PodList{}
 	if err := session.Client.List(command.Context(), pods, client.InNamespace(v1alpha1.Namespace(cluster)), client.HasLabels{v1alpha1.LabelComponent}); err != nil {
 		return fmt.Errorf("listing the pods of cluster %q: %w", cluster, err)

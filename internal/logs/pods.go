@@ -33,6 +33,11 @@ func Audit(line string) bool { return strings.HasPrefix(line, auditEvent) }
 // NotAudit chooses all others.
 func NotAudit(line string) bool { return !Audit(line) }
 
+// BeginsWith chooses the lines that begin with a text.
+func BeginsWith(text string) func(string) bool {
+	return func(line string) bool { return strings.HasPrefix(line, text) }
+}
+
 // Pods copies the logs of every container of the pods to w, line by line; with more than one
 // container each line begins with pod and container. A container that can't be read does not keep
 // the others from being read; its error is returned in the end.

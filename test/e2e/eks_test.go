@@ -136,6 +136,7 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })
 	t.Run("when settings are changed, the update ends and the API server has them", func(t *testing.T) { a.changeSettings(t, w) })
 	t.Run("when audit logs are asked for, requests are written down, and no Secret", func(t *testing.T) { a.testAudit(t, w) })
+	t.Run("when the authenticator's log is asked for, it tells who came with which outcome, and holds no token", func(t *testing.T) { a.testAuthenticatorLog(t, w) })
 	t.Run("when a cluster is deleted, its waiters see it go", func(t *testing.T) {
 		a.delete(t, which)
 		w.forget(t, eksCluster)

@@ -210,6 +210,9 @@ func LogTypes(cluster *v1alpha1.Cluster) []string {
 	if cluster.Spec.ControlPlane.APIServer.AuditLog == v1alpha1.AuditLogEnabled {
 		kept = append(kept, string(types.LogTypeAudit))
 	}
+	if cluster.Spec.ControlPlane.AuthenticatorLog == v1alpha1.AuthenticatorLogEnabled {
+		kept = append(kept, string(types.LogTypeAuthenticator))
+	}
 	slices.Sort(kept)
 	return kept
 }

@@ -168,8 +168,8 @@ func (s subject) scheduler(in *types.KubeSchedulerConfigRequest, spec *v1alpha1.
 	return nil
 }
 
-// logs checks which logs are to be kept. The hosting cluster keeps those of every control-plane pod; the audit log is only written
-// where it is asked for.
+// logs sets which logs are to be kept. The hosting cluster keeps those of every control-plane pod; the audit log and the
+// authenticator's are only written where they are asked for.
 func (s subject) logs(in *types.Logging, cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) error {
 	if in == nil {
 		return nil
@@ -182,8 +182,10 @@ func (s subject) logs(in *types.Logging, cluster *v1alpha1.Cluster, asked *conve
 		for _, kind := range setup.Types {
 			on := aws.ToBool(setup.Enabled)
 			switch {
-			case on && kind == types.LogTypeAuthenticator:
-				return s.invalid("logging.clusterLogging: logs of type %s are not kept for each cluster; all others are", kind)
+			case kind == types.LogTypeAuthenticator && on:
+				cluster.Spec.ControlPlane.AuthenticatorLog = v1alpha1.AuthenticatorLogEnabled
+			case kind == types.LogTypeAuthenticator:
+				cluster.Spec.ControlPlane.AuthenticatorLog = ""
 			case kind == types.LogTypeAudit && on:
 				cluster.Spec.ControlPlane.APIServer.AuditLog = v1alpha1.AuditLogEnabled
 			case kind == types.LogTypeAudit:

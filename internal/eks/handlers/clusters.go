@@ -18,7 +18,7 @@ import (
 func clusters() map[string]operation {
 	return map[string]operation{
 		"CreateCluster": reduced("names are Naru's (1 to 40 lower-case letters, digits and dashes); subnets and security groups are kept and told again, "+
-			"but mean nothing; members that Naru can't do (Auto Mode, Outposts, IPv6, KMS keys, remote networks, zonal shift, authenticator logs) are refused by name; "+
+			"but mean nothing; members that Naru can't do (Auto Mode, Outposts, IPv6, KMS keys, remote networks, zonal shift) are refused by name; "+
 			"of the authentication modes API and API_AND_CONFIG_MAP are the same, and access entries say who may enter: the ConfigMap aws-auth is not read; "+
 			"the tag naru.dev/control-plane-replicas (1 or 3) sizes the control plane", (*Handlers).createCluster),
 		"DescribeCluster": full((*Handlers).describeCluster),
@@ -26,7 +26,7 @@ func clusters() map[string]operation {
 		"DeleteCluster":   full((*Handlers).deleteCluster),
 		"DescribeClusterVersions": reduced("the releases that this Naru has; they have no dates of support, so none are told",
 			(*Handlers).describeClusterVersions),
-		"UpdateClusterConfig": reduced("real: deletionProtection, endpointPublicAccess and publicAccessCidrs (addresses are those that connect to 127.0.0.1; connections of who may no longer are ended; nodes and Naru reach the API inside, whatever is said), settings of the API server, the controller manager and the scheduler, the audit log, which naru logs prints; kept and told again: endpointPrivateAccess, subnets, security groups, logging of api, controllerManager and scheduler, "+
+		"UpdateClusterConfig": reduced("real: deletionProtection, endpointPublicAccess and publicAccessCidrs (addresses are those that connect to 127.0.0.1; connections of who may no longer are ended; nodes and Naru reach the API inside, whatever is said), settings of the API server, the controller manager and the scheduler, the control plane's tier (a provisioned one needs 3 replicas; one that the hosting cluster has no room for is an update that has failed, and is made as soon as there is), the logs of types audit and authenticator, which naru logs prints; kept and told again: endpointPrivateAccess, subnets, security groups, logging of api, controllerManager and scheduler, "+
 			"access mode, support type; everything else is refused by name", (*Handlers).updateClusterConfig),
 	}
 }

@@ -112,9 +112,6 @@ func TestInput(t *testing.T) {
 		{"when nobody could reach the endpoint, it is refused", func(in *eks.CreateClusterInput) {
 			in.ResourcesVpcConfig.EndpointPublicAccess = aws.Bool(false)
 		}, "cannot both be false"},
-		{"when the authenticator's log is asked for, it is refused", func(in *eks.CreateClusterInput) {
-			in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(true), Types: []types.LogType{types.LogTypeAuthenticator}}}}
-		}, "authenticator"},
 		{"when a resource has no weight, it is refused", func(in *eks.CreateClusterInput) {
 			in.KubeSchedulerConfig = scoring(types.ScoringStrategyTypeMostAllocated, types.ResourceWeight{Name: aws.String("cpu"), Weight: aws.Int32(0)})
 		}, "between 1 and 100"},

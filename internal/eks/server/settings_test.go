@@ -80,6 +80,14 @@ func TestSettings(t *testing.T) {
 			}
 		}
 	})
+	t.Run("when the authenticator's log is asked for, it is kept, until it is not, and what others are is left", func(t *testing.T) {
+		for _, on := range []bool{true, false} {
+			cluster := s.change(t, &eks.UpdateClusterConfigInput{Logging: &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: &on, Types: []types.LogType{types.LogTypeAuthenticator}}}}})
+			if kept := s.spec(t).ControlPlane.AuthenticatorLog == v1alpha1.AuthenticatorLogEnabled; kept != on || *cluster.Logging.ClusterLogging[0].Enabled != on {
+				t.Errorf("enabled %v: it is kept: %v, told as %+v", on, kept, cluster.Logging.ClusterLogging)
+			}
+		}
+	})
 	t.Run("when the endpoint is limited, it is told, and who publishes it as well", func(t *testing.T) {
 		told := s.change(t, &eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"10.0.0.0/8"}}}).ResourcesVpcConfig
 		if diff := cmp.Diff([]string{"10.0.0.0/8"}, told.PublicAccessCidrs); diff != "" || !told.EndpointPublicAccess {

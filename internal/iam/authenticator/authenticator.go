@@ -29,6 +29,8 @@ type Options struct {
 	Now func() time.Time
 	// Report hears of errors that are Naru's own.
 	Report func(error)
+	// Records write down what came of tokens.
+	Records *Records
 }
 
 // clusterName is what a cluster may be called, so that nothing else gets into a namespace's name.
@@ -53,7 +55,7 @@ func NewHandler(o Options) http.Handler {
 		}
 		hook := &token.Webhook{
 			Verifier: &token.Verifier{Cluster: cluster, Hosts: o.Hosts, Credentials: o.Credentials, Now: o.Now},
-			Entries:  entries{reader: o.Entries, cluster: cluster}, Report: o.Report,
+			Entries:  entries{reader: o.Entries, cluster: cluster}, Report: o.Report, Record: o.Records.Of(r.Context(), cluster),
 		}
 		http.StripPrefix(Path(cluster), hook.Handler()).ServeHTTP(w, r)
 	})

@@ -1,6 +1,7 @@
 package authenticator
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -33,6 +34,8 @@ type world struct {
 	client client.Client
 	store  *iam.Store
 	key    *iam.AccessKey
+	// written is the log of all clusters.
+	written bytes.Buffer
 }
 
 func newWorld(t *testing.T) *world {
@@ -80,7 +83,8 @@ func (w *world) post(cluster, path string, review any) (int, string) {
 	if cluster != "" {
 		request.TLS.PeerCertificates = []*x509.Certificate{{Subject: pkix.Name{CommonName: v1alpha1.AuthenticatorClient(cluster)}}}
 	}
-	NewHandler(Options{Entries: w.client, Credentials: access, Now: time.Now, Report: func(err error) { w.t.Error(err) }}).
+	report := func(err error) { w.t.Error(err) }
+	NewHandler(Options{Entries: w.client, Credentials: access, Now: time.Now, Report: report, Records: NewRecords(w.client, &w.written, report)}).
 		ServeHTTP(answer, request)
 	return answer.Code, answer.Body.String()
 }
@@ -97,6 +101,42 @@ func (w *world) review(cluster, forCluster string) (int, string) {
 func tokenReview(text string) authenticationv1.TokenReview {
 	return authenticationv1.TokenReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"}, Spec: authenticationv1.TokenReviewSpec{Token: text}}
+}
+
+// TestRecords shows the same token to a cluster that wants a log, and to the same one once it wants none.
+func TestRecords(t *testing.T) {
+	w := newWorld(t)
+	cluster := &v1alpha1.Cluster{}
+	cluster.Name, cluster.Spec.ControlPlane.AuthenticatorLog = "prod", v1alpha1.AuthenticatorLogEnabled
+	if err := w.client.Create(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	w.review("prod", "prod")
+	w.review("prod", "test")
+	w.review("test", "test") // which is no cluster that asks for a log
+	lines := strings.Split(strings.TrimSpace(w.written.String()), "\n")
+	admin := iam.UserARN(account, "/", bootstrap.AdminUser)
+	for i, want := range [][]string{
+		{`"arn":"` + admin + `"`, `"accessKeyId":"` + w.key.ID + `"`, `"username":"` + admin + `"`, `"decision":"allow"`},
+		{`"decision":"deny"`, "signature"},
+	} {
+		for _, part := range append(want, RecordsOf("prod")) {
+			if i >= len(lines) || !strings.Contains(lines[i], part) || !json.Valid([]byte(lines[i])) {
+				t.Errorf("line %d lacks %s: %q", i, part, lines)
+			}
+		}
+	}
+	if written := w.written.String(); len(lines) != 2 || strings.Contains(written, token.Prefix) || strings.Contains(written, w.key.Secret) {
+		t.Errorf("written is %q", written)
+	}
+	cluster.Spec.ControlPlane.AuthenticatorLog = ""
+	if err := w.client.Update(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	w.written.Reset()
+	if w.review("prod", "prod"); w.written.Len() != 0 {
+		t.Errorf("when none is wanted, %q is written", w.written.String())
+	}
 }
 
 func TestAuthenticate(t *testing.T) {

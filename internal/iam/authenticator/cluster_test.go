@@ -96,7 +96,7 @@ func settings(t *testing.T, hosting *rest.Config) Settings {
 		}
 		return listener
 	}
-	return Settings{Hosting: hosting, Webhooks: listen(), Health: listen(), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return Settings{Hosting: hosting, Webhooks: listen(), Health: listen(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Out: io.Discard}
 }
 
 // startCluster runs a cluster's API server with the flags and files that Naru gives it.

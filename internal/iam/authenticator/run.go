@@ -43,6 +43,8 @@ type Settings struct {
 	// Webhooks is where API servers ask, Health where the kubelet does. Run closes both.
 	Webhooks, Health net.Listener
 	Log              *slog.Logger
+	// Out is where what came of tokens is written, beside Log.
+	Out io.Writer
 }
 
 // Run answers API servers until ctx ends. It begins as soon as it has everything in memory, and from then on needs nobody:
@@ -66,8 +68,9 @@ func Run(ctx context.Context, s Settings) error {
 		return err
 	}
 	go secrets.keep(ctx, s.Log)
+	report := func(err error) { s.Log.Error("review failed", "error", err) }
 	handler := NewHandler(Options{Entries: hosting, Credentials: secrets, Hosts: s.Hosts, Now: time.Now,
-		Report: func(err error) { s.Log.Error("review failed", "error", err) }})
+		Report: report, Records: NewRecords(hosting, s.Out, report)})
 	ready.Store(true)
 	s.Log.Info("serving", "address", s.Webhooks.Addr().String())
 	return serve(ctx, s.Webhooks, newServer(handler, secrets.config), &ready)
@@ -118,7 +121,7 @@ func healthHandler(ready *atomic.Bool) http.Handler {
 // kinds are what it keeps in memory.
 func kinds() map[client.Object]cache.ByObject {
 	kept := map[client.Object]cache.ByObject{}
-	for _, kind := range []client.Object{&v1alpha1.AccessEntry{}, &v1alpha1.IAMUser{}, &v1alpha1.IAMRole{}, &v1alpha1.IAMPolicy{}} {
+	for _, kind := range []client.Object{&v1alpha1.Cluster{}, &v1alpha1.AccessEntry{}, &v1alpha1.IAMUser{}, &v1alpha1.IAMRole{}, &v1alpha1.IAMPolicy{}} {
 		kept[kind] = cache.ByObject{Transform: cache.TransformStripManagedFields()}
 	}
 	// Of Secrets only access keys: the two others are read by name.

@@ -256,13 +256,13 @@ func TestTokenReview(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		{"when the token is good, it says who", Webhook{newVerifier(), entries{}, quiet}, tokenReview(good), 200,
+		{"when the token is good, it says who", Webhook{newVerifier(), entries{}, quiet, nil}, tokenReview(good), 200,
 			[]string{`"authenticated":true`, `"username":"arn:aws:sts::111122223333:assumed-role/dev/alice-x"`, `"groups":["devs"]`, `"uid":"aws-iam-authenticator:111122223333:AROAEXAMPLE"`, `"canonicalArn":["arn:aws:iam::111122223333:role/team/dev"]`}},
-		{"when it is another kind of token, it has no opinion", Webhook{newVerifier(), entries{}, quiet}, tokenReview("eyJ"), 200, []string{`"status":{"user":{}}`}},
-		{"when the token is not good, it says why", Webhook{newVerifier(), entries{}, quiet}, tokenReview(Prefix + "x!"), 200, []string{`"error":"the token is not valid`}},
-		{"when credentials can't be read, it is the server's fault", Webhook{&Verifier{Cluster: "prod", Credentials: credentials{errors.New("down")}, Now: noon}, entries{}, quiet}, tokenReview(good), 500, []string{"internal error"}},
-		{"when entries can't be read, it is the server's fault", Webhook{newVerifier(), entries{errors.New("down")}, quiet}, tokenReview(good), 500, []string{"internal error"}},
-		{"when it is no review, it is refused", Webhook{newVerifier(), entries{}, quiet}, authenticationv1.TokenReview{}, 400, []string{"is no TokenReview"}},
+		{"when it is another kind of token, it has no opinion", Webhook{newVerifier(), entries{}, quiet, nil}, tokenReview("eyJ"), 200, []string{`"status":{"user":{}}`}},
+		{"when the token is not good, it says why", Webhook{newVerifier(), entries{}, quiet, nil}, tokenReview(Prefix + "x!"), 200, []string{`"error":"the token is not valid`}},
+		{"when credentials can't be read, it is the server's fault", Webhook{&Verifier{Cluster: "prod", Credentials: credentials{errors.New("down")}, Now: noon}, entries{}, quiet, nil}, tokenReview(good), 500, []string{"internal error"}},
+		{"when entries can't be read, it is the server's fault", Webhook{newVerifier(), entries{errors.New("down")}, quiet, nil}, tokenReview(good), 500, []string{"internal error"}},
+		{"when it is no review, it is refused", Webhook{newVerifier(), entries{}, quiet, nil}, authenticationv1.TokenReview{}, 400, []string{"is no TokenReview"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, body := ask(t, &test.hook, AuthenticatePath, test.review)
@@ -281,8 +281,35 @@ func TestTokenReview(t *testing.T) {
 	}
 }
 
+// TestRecord shows tokens, and reads what is written down of each.
+func TestRecord(t *testing.T) {
+	good := newToken(t, "prod", key(), noon())
+	for name, test := range map[string]struct {
+		token   string
+		entries entries
+		want    *Record
+	}{
+		"when somebody enters, it is written who, and as whom": {good, entries{}, &Record{Time: noon(), ARN: dev().ARN, Principal: dev().Principal, AccessKeyID: keyID,
+			Username: "arn:aws:sts::111122223333:assumed-role/dev/alice-x", UID: "aws-iam-authenticator:111122223333:AROAEXAMPLE", Groups: []string{"devs"}, Decision: Allowed, Reason: "the access entry of arn:aws:iam::111122223333:role/team/dev"}},
+		"when the token is for another cluster, it is written why, and nobody is named": {newToken(t, "test", key(), noon()), entries{}, &Record{Time: noon(), Decision: Refused,
+			Reason: "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."}},
+		"when Naru can't find out, it is written that it can't": {good, entries{errors.New("down")}, &Record{Time: noon(), ARN: dev().ARN, Principal: dev().Principal, AccessKeyID: keyID,
+			Decision: Undecided, Reason: "the authenticator could not find out: naru logs authenticator says why"}},
+		"when it is another kind of token, nothing is written": {"eyJ", entries{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got *Record
+			hook := &Webhook{newVerifier(), test.entries, func(error) {}, func(r Record) { got = &r }}
+			ask(t, hook, AuthenticatePath, tokenReview(test.token))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestSubjectAccessReview(t *testing.T) {
-	hook := &Webhook{newVerifier(), entries{}, func(error) {}}
+	hook := &Webhook{newVerifier(), entries{}, func(error) {}, nil}
 	review := func(uid, principal, namespace, key string) authorizationv1.SubjectAccessReview {
 		return authorizationv1.SubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview"},
 			Spec: authorizationv1.SubjectAccessReviewSpec{UID: uid, Extra: map[string]authorizationv1.ExtraValue{"canonicalArn": {principal}, "accessKeyId": {key}},
@@ -322,7 +349,7 @@ func FuzzVerify(f *testing.F) {
 
 // BenchmarkTokenReview has the limit of issue 4: p99 at most 5 ms.
 func BenchmarkTokenReview(b *testing.B) {
-	hook := &Webhook{newVerifier(), entries{}, func(error) {}}
+	hook := &Webhook{newVerifier(), entries{}, func(error) {}, nil}
 	review := tokenReview(newToken(b, "prod", key(), noon()))
 	for b.Loop() {
 		if code, _ := ask(b, hook, AuthenticatePath, review); code != 200 {

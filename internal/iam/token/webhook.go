@@ -31,6 +31,8 @@ type Webhook struct {
 	Entries  Entries
 	// Report hears of errors that are Naru's own.
 	Report func(error)
+	// Record hears what came of each token of the EKS API; nil: nobody does.
+	Record func(Record)
 }
 
 // The paths that the API server's webhook configurations name.
@@ -96,31 +98,39 @@ func (h *Webhook) answer(w http.ResponseWriter, r *http.Request, review any, fil
 
 // authenticate finds the user of a token. A token of another kind is nobody's here: other authenticators may know it.
 func (h *Webhook) authenticate(ctx context.Context, token string) (authenticationv1.TokenReviewStatus, error) {
-	var status authenticationv1.TokenReviewStatus
 	if !strings.HasPrefix(token, Prefix) {
-		return status, nil
+		return authenticationv1.TokenReviewStatus{}, nil
 	}
-	caller, err := h.Verifier.Verify(ctx, token)
+	caller, status, err := h.review(ctx, token)
+	if h.Record != nil {
+		h.Record(newRecord(h.Verifier.Now(), caller, status, err))
+	}
+	return status, err
+}
+
+// review says who has signed a token, as far as that is known, and what the cluster takes him for.
+func (h *Webhook) review(ctx context.Context, token string) (caller iam.Caller, status authenticationv1.TokenReviewStatus, err error) {
+	caller, err = h.Verifier.Verify(ctx, token)
 	var invalid *InvalidError
 	var signature *sigv4.Error
 	switch {
 	case errors.As(err, &invalid), errors.As(err, &signature):
 		status.Error = err.Error()
-		return status, nil
+		return caller, status, nil
 	case err != nil:
-		return status, fmt.Errorf("verifying a token: %w", err)
+		return caller, status, fmt.Errorf("verifying a token: %w", err)
 	}
 	entry, ok, err := h.Entries.Entry(ctx, caller.Principal)
 	if err != nil {
-		return status, fmt.Errorf("reading the access entry of %s: %w", caller.Principal, err)
+		return caller, status, fmt.Errorf("reading the access entry of %s: %w", caller.Principal, err)
 	}
 	if !ok {
 		status.Error = fmt.Sprintf("%s has no access entry in cluster %s: create one with \"aws eks create-access-entry\"", caller.Principal, h.Verifier.Cluster)
-		return status, nil
+		return caller, status, nil
 	}
 	if reason := unfit(entry); reason != "" {
 		status.Error = fmt.Sprintf("the access entry of %s lets nobody in: %s", caller.Principal, reason)
-		return status, nil
+		return caller, status, nil
 	}
 	user := UserOf(entry, caller)
 	status.Authenticated = true
@@ -128,7 +138,7 @@ func (h *Webhook) authenticate(ctx context.Context, token string) (authenticatio
 	for key, values := range user.Extra {
 		status.User.Extra[key] = values
 	}
-	return status, nil
+	return caller, status, nil
 }
 
 // authorize has an opinion only where it allows: what it does not is left to RBAC. It knows a user by what
