@@ -14,6 +14,7 @@ import (
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/cmd/flags"
+	"naru.dev/naru/internal/eks/ecr"
 	"naru.dev/naru/internal/explain"
 	"naru.dev/naru/internal/printer"
 	"naru.dev/naru/internal/progress"
@@ -50,6 +51,20 @@ func own(ctx context.Context) (registry.Own, error) {
 	return registry.OwnOf(releases.Items), nil
 }
 
+// rules are what a push must keep to.
+func rules(ctx context.Context) (registry.Rules, error) {
+	session, err := flags.Open()
+	if err != nil {
+		return registry.Rules{}, err
+	}
+	own, err := own(ctx)
+	if err != nil {
+		return registry.Rules{}, err
+	}
+	fixed, err := ecr.Records{Client: session.Client}.Immutable(ctx)
+	return registry.Rules{Own: own, Fixed: fixed}, err
+}
+
 func newPush() *cobra.Command {
 	var as string
 	command := &cobra.Command{
@@ -57,7 +72,7 @@ func newPush() *cobra.Command {
 		Short: "Push an OCI or Docker archive, or a folder with an OCI layout",
 		Long: `Pushes an image into the registry that every node of every cluster pulls from, and prints the
 reference to use in manifests. The names of the images that Naru itself and its clusters are made of can't be
-pushed to.`,
+pushed to; nor does a tag move in a repository of ECR whose tags are immutable.`,
 		Example: `  docker save -o shop.tar shop:1; naru image push shop.tar
   naru image push ./shop.tar --as team/shop:2`,
 		Args: flags.OneName("file"),
@@ -71,11 +86,11 @@ pushed to.`,
 			if err != nil {
 				return err
 			}
-			own, err := own(command.Context())
+			rules, err := rules(command.Context())
 			if err != nil {
 				return err
 			}
-			references, err := push(command.Context(), to, archive, own, filepath.Base(args[0]))
+			references, err := push(command.Context(), to, archive, rules, filepath.Base(args[0]))
 			for _, reference := range references {
 				fmt.Fprintln(command.OutOrStdout(), reference)
 			}
@@ -86,7 +101,7 @@ pushed to.`,
 	return command
 }
 
-func push(ctx context.Context, to *registry.Registry, archive *registry.Archive, own registry.Own, name string) ([]string, error) {
+func push(ctx context.Context, to *registry.Registry, archive *registry.Archive, rules registry.Rules, name string) ([]string, error) {
 	p := progress.ForStderr()
 	defer p.Close()
 	step := p.Step("pushing " + name)
@@ -98,7 +113,7 @@ func push(ctx context.Context, to *registry.Registry, archive *registry.Archive,
 			step.Detail(fmt.Sprintf("%d of %d MB", update.Sent>>20, update.Total>>20))
 		}
 	}()
-	references, err := to.Push(ctx, archive, own, updates)
+	references, err := to.Push(ctx, archive, rules, updates)
 	close(updates)
 	<-done
 	step.End("", err)

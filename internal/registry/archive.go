@@ -35,6 +35,14 @@ type Image struct {
 	index v1.ImageIndex
 }
 
+// digest is of what is pushed.
+func (i Image) digest() (v1.Hash, error) {
+	if i.index != nil {
+		return i.index.Digest()
+	}
+	return i.image.Digest()
+}
+
 // Archive is an opened file or folder of images.
 type Archive struct {
 	Images  []Image

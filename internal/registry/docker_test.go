@@ -138,7 +138,7 @@ func TestPushMixed(t *testing.T) {
 			}
 			defer archive.Close()
 			to := server(t)
-			references, err := to.Push(t.Context(), archive, nil, nil)
+			references, err := to.Push(t.Context(), archive, Rules{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -94,17 +94,17 @@ func (r *Registry) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Push writes images under their names in this registry and returns the references to use. An archive with one of
-// Naru's own names is refused before anything is sent. Blobs that are there already are not sent again. updates, which
-// may be nil, hears of bytes sent. Errors: *OwnImageError.
-func (r *Registry) Push(ctx context.Context, archive *Archive, own Own, updates chan<- Update) ([]string, error) {
+// Push writes images under their names in this registry and returns the references to use. An archive with a name that
+// the rules forbid is refused before anything is sent. Blobs that are there already are not sent again. updates, which
+// may be nil, hears of bytes sent. Errors: *OwnImageError, *FixedTagError.
+func (r *Registry) Push(ctx context.Context, archive *Archive, rules Rules, updates chan<- Update) ([]string, error) {
 	named := make([]name.Reference, 0, len(archive.Images))
 	for _, image := range archive.Images {
 		reference, err := name.ParseReference(image.Name)
 		if err != nil {
 			return nil, fmt.Errorf("reading the name %q: %w", image.Name, err)
 		}
-		if err := own.check(reference); err != nil {
+		if err := r.check(ctx, rules, reference, image); err != nil {
 			return nil, err
 		}
 		named = append(named, reference)

@@ -157,7 +157,7 @@ func TestPush(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer archive.Close()
-			references, err := registry.Push(t.Context(), archive, nil, nil)
+			references, err := registry.Push(t.Context(), archive, Rules{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +187,7 @@ func put(t *testing.T, to *Registry, file, as string, own Own) error {
 		t.Fatal(err)
 	}
 	defer archive.Close()
-	_, err = to.Push(t.Context(), archive, own, nil)
+	_, err = to.Push(t.Context(), archive, Rules{Own: own}, nil)
 	return err
 }
 

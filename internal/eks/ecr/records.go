@@ -93,6 +93,21 @@ func (r Records) List(ctx context.Context) ([]Record, error) {
 	return records, nil
 }
 
+// Immutable are the repositories whose tags are not to be moved.
+func (r Records) Immutable(ctx context.Context) (map[string]bool, error) {
+	records, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, record := range records {
+		if record.Mutability == immutable {
+			names[record.Name] = true
+		}
+	}
+	return names, nil
+}
+
 // Create writes a new record; ok is false where there is one.
 func (r Records) Create(ctx context.Context, record Record) (made Record, ok bool, err error) {
 	kept := object(record.Name)
