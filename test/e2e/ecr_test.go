@@ -70,6 +70,7 @@ func (a awsClients) testECR(t *testing.T, w *world) {
 		w.kubectl(t, c, "delete", "pod", "from-ecr", "--wait=false")
 	})
 	t.Run("when a user has no right to it, she is refused", func(t *testing.T) { a.withoutECR(t) })
+	t.Run("when the repository's own policy denies pushes, they are refused until it is gone", func(t *testing.T) { closes(t, client, image, push) })
 	t.Run("when it is not there, or Naru's own, it is not pushed to", func(t *testing.T) {
 		for _, reference := range []string{"e2e/none:1", "etcd:mine"} {
 			if err := push(reference, image); err == nil || !strings.Contains(err.Error(), "NAME_UNKNOWN") {
@@ -88,6 +89,24 @@ func (a awsClients) testECR(t *testing.T, w *world) {
 	}
 	if _, err := client.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: repository}); err != nil {
 		t.Error(err)
+	}
+}
+
+// closes has the repository's policy deny pushes, and takes it away.
+func closes(t *testing.T, client *ecr.Client, image v1.Image, push func(string, v1.Image) error) {
+	_, err := client.SetRepositoryPolicy(t.Context(), &ecr.SetRepositoryPolicyInput{RepositoryName: aws.String(ecrRepository),
+		PolicyText: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:PutImage"}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := push(ecrRepository+":2", image); err == nil || !strings.Contains(err.Error(), "DENIED") {
+		t.Errorf("with the policy: %v", err)
+	}
+	if _, err := client.DeleteRepositoryPolicy(t.Context(), &ecr.DeleteRepositoryPolicyInput{RepositoryName: aws.String(ecrRepository)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := push(ecrRepository+":1", image); err != nil {
+		t.Errorf("without it: %v", err)
 	}
 }
 

@@ -131,6 +131,13 @@ func testEKS(t *testing.T, w *world) {
 	t.Run("when insights are refreshed, they tell of a deprecated API that was requested, and of the node", func(t *testing.T) { a.testInsights(t, w) })
 	t.Run("when an image is pushed with a token of ECR, pods run it", func(t *testing.T) { a.testECR(t, w) })
 	t.Run("when a Fargate profile chooses pods, each runs on a machine of its own", func(t *testing.T) { a.testFargate(t, w) })
+	t.Run("when a Fargate profile is applied as a manifest, it is waited for, told and deleted", func(t *testing.T) {
+		w.apply(t, fmt.Sprintf("apiVersion: naru.dev/v1alpha1\nkind: FargateProfile\nmetadata: {name: applied, namespace: naru-%s}\nspec: {selectors: [{namespace: nobody}]}\n", eksCluster))
+		if told := w.naru(t, "get", "fargateprofiles", "--cluster", eksCluster).Stdout; !strings.Contains(told, "applied") || !strings.Contains(told, "True") {
+			t.Errorf("it is told as %s", told)
+		}
+		w.naru(t, "delete", "fargateprofile", "applied", "--cluster", eksCluster)
+	})
 	t.Run("when an identity provider is associated, its users enter until it is disassociated", func(t *testing.T) { testOIDC(t, w, a) })
 	t.Run("when a cluster is registered and its agent comes, it is seen through Naru until it is deregistered", func(t *testing.T) { a.testConnected(t, w) })
 	t.Run("when the endpoint is limited, only who may reaches it, without a failed request", func(t *testing.T) { testEndpoint(t, w, a) })
