@@ -141,7 +141,7 @@ func TestWords(t *testing.T) {
 	definitions := strings.ReplaceAll(strings.Join(strings.Fields(string(config.HostingCRDs())), " "), "''", "'")
 	for _, words := range []string{
 		wordsClusterName, wordsSystemName, wordsNodeGroupName, wordsPodCIDR, wordsPodHosting, wordsServiceCIDR, wordsServHosting,
-		wordsOverlap, wordsMinMax, wordsDesired,
+		wordsOverlap, wordsTier, wordsMinMax, wordsDesired,
 	} {
 		t.Run("when the API server refuses, it uses the same words: "+words, func(t *testing.T) {
 			if !strings.Contains(definitions, words) {
