@@ -95,10 +95,16 @@ func (p Process) times(n int64) Process {
 	return Process{p.milliCPU * n, p.bytes * n, p.milliCPULimit * n, p.bytesLimit * n, p.goMemory * n}
 }
 
-// CPU and Memory are what is set aside, CPULimit and MemoryLimit what can't be exceeded, as manifests write them.
-func (p Process) CPU() string         { return milli(p.milliCPU) }
-func (p Process) Memory() string      { return binary(p.bytes) }
-func (p Process) CPULimit() string    { return milli(p.milliCPULimit) }
+// CPU is the processor time that is set aside, as manifests write it.
+func (p Process) CPU() string { return milli(p.milliCPU) }
+
+// Memory is the memory that is set aside, as manifests write it.
+func (p Process) Memory() string { return binary(p.bytes) }
+
+// CPULimit is the processor time that can't be exceeded, as manifests write it.
+func (p Process) CPULimit() string { return milli(p.milliCPULimit) }
+
+// MemoryLimit is the memory that can't be exceeded, as manifests write it.
 func (p Process) MemoryLimit() string { return binary(p.bytesLimit) }
 
 // GoMemory is from where on Go's collector works harder, below MemoryLimit.

@@ -90,7 +90,7 @@ func (c *Controller) serverAnswers(ctx context.Context, s *scope, servers compon
 	}
 	config, err := c.tenants.Config(ctx, s.cluster.Name)
 	if err != nil {
-		return false, nil //nolint:nilerr // the cache has not seen the kubeconfig that this pass wrote
+		return false, nil // the cache has not seen the kubeconfig that this pass wrote
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

@@ -61,9 +61,7 @@ func newCluster(in *eks.CreateClusterInput, site convert.Site) (*v1alpha1.Cluste
 	if err := about.network(in.ResourcesVpcConfig, cluster, &asked); err != nil {
 		return nil, err
 	}
-	if err := about.logs(in.Logging, cluster, &asked); err != nil {
-		return nil, err
-	}
+	setLogs(in.Logging, cluster, &asked)
 	if err := about.scheduler(in.KubeSchedulerConfig, &cluster.Spec.ControlPlane.Scheduler); err != nil {
 		return nil, err
 	}
@@ -168,11 +166,11 @@ func (s subject) scheduler(in *types.KubeSchedulerConfigRequest, spec *v1alpha1.
 	return nil
 }
 
-// logs sets which logs are to be kept. The hosting cluster keeps those of every control-plane pod; the audit log and the
+// setLogs sets which logs are to be kept. The hosting cluster keeps those of every control-plane pod; the audit log and the
 // authenticator's are only written where they are asked for.
-func (s subject) logs(in *types.Logging, cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) error {
+func setLogs(in *types.Logging, cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) {
 	if in == nil {
-		return nil
+		return
 	}
 	kept := map[string]bool{}
 	for _, kind := range asked.LogTypes {
@@ -202,7 +200,6 @@ func (s subject) logs(in *types.Logging, cluster *v1alpha1.Cluster, asked *conve
 		}
 	}
 	slices.Sort(asked.LogTypes)
-	return nil
 }
 
 // role checks that an ARN is that of a role of this account.

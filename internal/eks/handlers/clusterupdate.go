@@ -115,8 +115,8 @@ func (s subject) clusterUpdates(in *eks.UpdateClusterConfigInput) []kindOfUpdate
 		{moves, types.UpdateTypeVpcConfigUpdate, changeVPC},
 		{access, types.UpdateTypeEndpointAccessUpdate, changeVPC},
 		{in.Logging != nil, types.UpdateTypeLoggingUpdate, func(cluster *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
-			err := s.logs(in.Logging, cluster, asked)
-			return params(types.UpdateParamTypeClusterLogging, clusterLogging(in.Logging)), err
+			setLogs(in.Logging, cluster, asked)
+			return params(types.UpdateParamTypeClusterLogging, clusterLogging(in.Logging)), nil
 		}},
 		{in.AccessConfig != nil, types.UpdateTypeAccessConfigUpdate, func(_ *v1alpha1.Cluster, asked *convert.ClusterAsked) ([][2]string, error) {
 			return params(types.UpdateParamTypeAuthenticationMode, string(in.AccessConfig.AuthenticationMode)), s.accessMode(in.AccessConfig.AuthenticationMode, asked)
