@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -81,30 +82,53 @@ func (i inside) forget(cluster string) {
 	maps.DeleteFunc(i.done, func(key string, _ applied) bool { return key == cluster || strings.HasPrefix(key, cluster+"/") })
 }
 
-// bootstrap applies what every cluster has inside.
+// bootstrap applies what every cluster has inside. In a new cluster, what nobody waits for comes when the control plane is whole:
+// while it starts, others have better use for the processors.
 func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 	objects, err := insideObjects(s)
 	if err != nil {
 		return fail(s, v1alpha1.ClusterBootstrapped, err)
 	}
-	content, err := json.Marshal(objects)
-	if err != nil {
-		return fail(s, v1alpha1.ClusterBootstrapped, fmt.Errorf("hashing the cluster's own objects: %w", err))
+	if err := c.applyInside(ctx, s, s.cluster.Name, objects); err != nil {
+		return fail(s, v1alpha1.ClusterBootstrapped, err)
 	}
-	hash := component.ContentHash(content)
-	if !c.fresh(s.cluster.Name, hash) {
-		tenant, err := c.tenants.Client(ctx, s.cluster.Name)
+	whole := len(s.missing) == 0 || s.cluster.Status.ObservedGeneration > 0
+	if whole && !slices.Contains(addonNames(s.cluster), late) {
+		objects, err := addons.Only(insideData(s), late)
 		if err != nil {
 			return fail(s, v1alpha1.ClusterBootstrapped, err)
 		}
-		if err := apply.Concurrently(ctx, tenant, requestsAtOnce, objects...); err != nil {
+		if err := c.applyInside(ctx, s, s.cluster.Name+"/bootstrap/"+late, objects); err != nil {
 			return fail(s, v1alpha1.ClusterBootstrapped, err)
 		}
-		c.remember(s.cluster.Name, hash)
 	}
 	conditions.True(s.cluster, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonReady, "the cluster's own objects were applied")
 	return next{}, nil
 }
+
+// applyInside applies objects unless that was done not long ago; key is what it is remembered by.
+func (c *Controller) applyInside(ctx context.Context, s *scope, key string, objects []*unstructured.Unstructured) error {
+	content, err := json.Marshal(objects)
+	if err != nil {
+		return fmt.Errorf("hashing the cluster's own objects: %w", err)
+	}
+	hash := component.ContentHash(content)
+	if c.fresh(key, hash) {
+		return nil
+	}
+	tenant, err := c.tenants.Client(ctx, s.cluster.Name)
+	if err != nil {
+		return err
+	}
+	if err := apply.Concurrently(ctx, tenant, requestsAtOnce, objects...); err != nil {
+		return err
+	}
+	c.remember(key, hash)
+	return nil
+}
+
+// late is what is not needed for nodes to join and pods to run.
+const late = "metrics-server"
 
 func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
@@ -117,7 +141,7 @@ func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definitions...)
 	}
-	more, err := addons.Render(insideData(s), addonNames(s.cluster)...)
+	more, err := addons.Render(insideData(s), append(addonNames(s.cluster), late)...)
 	return append(objects, more...), err
 }
 

@@ -80,6 +80,18 @@ func Render(data Data, but ...string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
+// Only returns the objects of one add-on, as Render has them.
+func Only(data Data, name string) ([]*unstructured.Unstructured, error) {
+	names, err := fs.Glob(manifests, "manifests/*-"+name+".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("listing add-ons: %w", err)
+	}
+	if len(names) != 1 {
+		return nil, fmt.Errorf("add-on %s has %d manifests, and not one", name, len(names))
+	}
+	return render(names[0], data)
+}
+
 // componentOf is what the objects of a file are of: coredns where it is manifests/30-coredns.yaml.
 func componentOf(file string) string {
 	_, name, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".yaml"), "-")
