@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -19,6 +20,26 @@ const askTimeout = 2 * time.Second
 type cluster struct {
 	server string
 	files  credentials
+}
+
+// sharedFor is how long one answer serves all who wait for the same.
+const sharedFor = 100 * time.Millisecond
+
+// shared asks once for all processes that wait for the same: each would make a connection of its own several times a second, to
+// servers that are just starting.
+func shared(ask func(context.Context) error) func(context.Context) error {
+	var mu sync.Mutex
+	var answer error
+	var until time.Time
+	return func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if !time.Now().Before(until) {
+			answer = ask(ctx)
+			until = time.Now().Add(sharedFor)
+		}
+		return answer
+	}
 }
 
 // joinable returns nil once the API takes the token that the kubelet joins with, and at once where the kubelet has

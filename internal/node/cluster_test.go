@@ -1,14 +1,18 @@
 package node
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -55,4 +59,29 @@ func TestJoinable(t *testing.T) {
 	if err := errors.Join(c.joinable(t.Context()), c.answers(t.Context())); err != nil {
 		t.Errorf("when the kubelet has joined before, it waits for nobody: %v", err)
 	}
+}
+
+func TestShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		ask := shared(func(context.Context) error {
+			asked.Add(1)
+			return errors.New("not yet")
+		})
+		for round := range int32(2) {
+			var all sync.WaitGroup
+			for range 7 {
+				all.Go(func() {
+					if ask(t.Context()) == nil {
+						t.Error("all who wait hear the answer")
+					}
+				})
+			}
+			all.Wait()
+			if n := asked.Load(); n != round+1 {
+				t.Errorf("when several wait for the same, it is asked once a round: asked %d times in round %d", n, round+1)
+			}
+			time.Sleep(sharedFor) // the bubble's clock
+		}
+	})
 }

@@ -60,8 +60,9 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 	var answers func(context.Context) error
 	if config.Role == nodeconfig.RoleWorker && config.APIServer != "" {
 		api := cluster{server: config.APIServer, files: files}
-		kubelet.Awaits, proxy.Awaits, agent.Awaits = api.joinable, api.joinable, api.joinable
-		answers = api.answers
+		joinable := shared(api.joinable)
+		kubelet.Awaits, proxy.Awaits, agent.Awaits = joinable, joinable, joinable
+		answers = shared(api.answers)
 	}
 	if config.Role == nodeconfig.RoleWorker {
 		kubelet.Reads = []string{kubeletFollows}
