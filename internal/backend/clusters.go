@@ -47,11 +47,10 @@ func (b *Backend) Cluster(ctx context.Context, name string) (*v1alpha1.Cluster, 
 
 // noCluster says that there is none, or that it is a connected one.
 func (b *Backend) noCluster(ctx context.Context, name string) error {
-	connected := &v1alpha1.ConnectedCluster{}
-	if err := b.client.Get(ctx, client.ObjectKey{Name: name}, connected); err == nil {
+	if connected, err := b.findConnected(ctx, name); err != nil {
+		return err
+	} else if connected != nil {
 		return notOurs(connected)
-	} else if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("looking for connected cluster %q: %w", name, err)
 	}
 	list := &v1alpha1.ClusterList{}
 	if err := b.client.List(ctx, list); err != nil {
@@ -114,12 +113,9 @@ func (b *Backend) refuseExisting(ctx context.Context, name string) error {
 }
 
 func (b *Backend) refuseConnected(ctx context.Context, name string) error {
-	err := b.client.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ConnectedCluster{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for connected cluster %q: %w", name, err)
+	connected, err := b.findConnected(ctx, name)
+	if err != nil || connected == nil {
+		return err
 	}
 	return &RefusedError{Exists, fmt.Sprintf("cluster %q exists already, as a connected one: choose another name, or see it with \"naru get connectedclusters %s\"", name, name)}
 }

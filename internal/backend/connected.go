@@ -86,13 +86,22 @@ func newActivation(cluster *v1alpha1.ConnectedCluster, now time.Time) (code stri
 
 // ConnectedCluster reads a connected cluster. Errors: *NotFoundError.
 func (b *Backend) ConnectedCluster(ctx context.Context, name string) (*v1alpha1.ConnectedCluster, error) {
+	cluster, err := b.findConnected(ctx, name)
+	if err == nil && cluster == nil {
+		err = b.noConnectedCluster(ctx, name)
+	}
+	return cluster, err
+}
+
+// findConnected is the connected cluster of that name, or nil.
+func (b *Backend) findConnected(ctx context.Context, name string) (*v1alpha1.ConnectedCluster, error) {
 	cluster := &v1alpha1.ConnectedCluster{}
 	err := b.client.Get(ctx, client.ObjectKey{Name: name}, cluster)
 	if apierrors.IsNotFound(err) {
-		return nil, b.noConnectedCluster(ctx, name)
+		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading connected cluster %q: %w", name, err)
+		return nil, fmt.Errorf("looking for connected cluster %q: %w", name, err)
 	}
 	return cluster, nil
 }

@@ -3,7 +3,6 @@ package connector
 import (
 	"encoding/json"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -38,7 +37,7 @@ func newAPI(config *rest.Config, logger *slog.Logger) (http.Handler, error) {
 	}
 	a := &api{kube: kube, proxy: &httputil.ReverseProxy{
 		Transport: transport, FlushInterval: -1, Rewrite: rewrite(server),
-		ErrorLog: log.New(failures{logger}, "", 0),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			refuse(w, http.StatusBadGateway, "the cluster's API does not answer the agent: "+err.Error())
 		},
@@ -108,11 +107,3 @@ func answer(w http.ResponseWriter, status int, value any) {
 }
 
 func refuse(w http.ResponseWriter, status int, text string) { answer(w, status, Message{Text: text}) }
-
-// failures takes what httputil has to say into the log.
-type failures struct{ log *slog.Logger }
-
-func (f failures) Write(line []byte) (int, error) {
-	f.log.Debug("carrying a request", "said", strings.TrimSpace(string(line)))
-	return len(line), nil
-}

@@ -17,26 +17,14 @@ import (
 	"naru.dev/naru/internal/controlplane/component"
 )
 
-// namespace is where add-ons run.
-const namespace = "kube-system"
-
 // annotationConfiguration on an add-on's pods replaces them when a file that they read was configured otherwise.
 const annotationConfiguration = "naru.dev/addon-configuration"
 
 // Configured returns the objects of one add-on, as it is configured, and those that it has in other configurations and not in
 // this one.
 func Configured(data Data, a addon.Addon, configuration addon.Configuration) (wanted, unwanted []*unstructured.Unstructured, err error) {
-	names, err := manifests.ReadDir("manifests")
-	if err != nil {
-		return nil, nil, fmt.Errorf("listing add-ons: %w", err)
-	}
-	for _, file := range names {
-		if componentOf(file.Name()) != a.Name {
-			continue
-		}
-		if wanted, err = render("manifests/"+file.Name(), data); err != nil {
-			return nil, nil, err
-		}
+	if wanted, err = Only(data, a.Name); err != nil {
+		return nil, nil, err
 	}
 	c := configured{addon: a, configuration: configuration}
 	for _, object := range wanted {
@@ -213,7 +201,7 @@ func (c configured) newBudget(objects []*unstructured.Unstructured) (*unstructur
 	delete(content, "status")
 	made := &unstructured.Unstructured{Object: content}
 	made.SetGroupVersionKind(policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"))
-	made.SetNamespace(namespace)
+	made.SetNamespace(Namespace)
 	made.SetName(c.addon.Deployment)
 	unstructured.RemoveNestedField(made.Object, "metadata", "creationTimestamp")
 	return made, nil

@@ -9,12 +9,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"time"
 
 	"naru.dev/naru/internal/iam"
 )
+
+// SourceIP is what a connection's address, as 10.0.0.7:41234, is called in an event: without its port.
+func SourceIP(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
 
 // Event is one call.
 type Event struct {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -85,7 +84,7 @@ func (c *Clusters) tell(w http.ResponseWriter, event audit.Event, err error) {
 
 // event begins the line of the audit log for a request.
 func (c *Clusters) event(w http.ResponseWriter, r *http.Request, name string) audit.Event {
-	return audit.Event{EventTime: c.Now().UTC(), EventSource: "eks.amazonaws.com", EventName: name, AWSRegion: c.Site.Region, SourceIPAddress: host(r.RemoteAddr),
+	return audit.Event{EventTime: c.Now().UTC(), EventSource: "eks.amazonaws.com", EventName: name, AWSRegion: c.Site.Region, SourceIPAddress: audit.SourceIP(r.RemoteAddr),
 		UserAgent: r.UserAgent(), RequestID: w.Header().Get("x-amzn-RequestId"), EventID: c.NewID(), RecipientAccountID: c.Site.Account,
 		UserIdentity: audit.IdentityOf(iam.Caller{})}
 }
@@ -103,14 +102,6 @@ func about(names map[string]string) json.RawMessage {
 		return nil // strings can always be encoded
 	}
 	return text
-}
-
-// host is the address without its port.
-func host(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
 }
 
 // Run looks after tunnels and statuses until ctx ends, and then closes all tunnels.

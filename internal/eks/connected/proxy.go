@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -117,7 +117,7 @@ func (c *Clusters) caller(r *http.Request, name string) (iam.Caller, error) {
 	if errors.As(err, &invalid) || errors.As(err, &signature) {
 		return iam.Caller{}, apierrors.NewUnauthorized(err.Error())
 	}
-	caller.SourceIP, caller.Encrypted, caller.Region = host(r.RemoteAddr), r.TLS != nil, c.Site.Region
+	caller.SourceIP, caller.Encrypted, caller.Region = audit.SourceIP(r.RemoteAddr), r.TLS != nil, c.Site.Region
 	return caller, err
 }
 
@@ -159,7 +159,7 @@ func (c *Clusters) status(event audit.Event, err error) metav1.Status {
 // carry is the way to a cluster. The caller's token goes no further than here.
 func (c *Clusters) carry(t *tunnel, caller iam.Caller, prefix string) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport: t, FlushInterval: -1, ErrorLog: log.New(failures{c}, "", 0),
+		Transport: t, FlushInterval: -1, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", agentHost, agentHost
 			r.Out.URL.Path = connector.ClusterPath + strings.TrimPrefix(r.In.URL.Path, prefix)
@@ -186,12 +186,4 @@ func (c *Clusters) carry(t *tunnel, caller iam.Caller, prefix string) *httputil.
 			_ = json.NewEncoder(w).Encode(status) // who is gone needs no answer
 		},
 	}
-}
-
-// failures takes what httputil has to say into the log.
-type failures struct{ c *Clusters }
-
-func (f failures) Write(line []byte) (int, error) {
-	f.c.Log.Debug("carrying a request", "said", strings.TrimSpace(string(line)))
-	return len(line), nil
 }

@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
-	"net"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -89,7 +88,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *Proxy) event(w http.ResponseWriter, r *http.Request) audit.Event {
 	return audit.Event{EventTime: p.Now().UTC(), EventSource: "ecr.amazonaws.com", EventName: r.Method + " " + r.URL.Path, AWSRegion: p.Site.Region,
-		SourceIPAddress: host(r.RemoteAddr), UserAgent: r.UserAgent(), RequestID: w.Header().Get("x-amzn-RequestId"), EventID: p.NewID(),
+		SourceIPAddress: audit.SourceIP(r.RemoteAddr), UserAgent: r.UserAgent(), RequestID: w.Header().Get("x-amzn-RequestId"), EventID: p.NewID(),
 		RecipientAccountID: p.Site.Account, UserIdentity: audit.IdentityOf(iam.Caller{})}
 }
 
@@ -156,7 +155,7 @@ func (p *Proxy) caller(r *http.Request) (iam.Caller, error) {
 	if errors.Is(err, errToken) {
 		return iam.Caller{}, &refused{http.StatusUnauthorized, "UNAUTHORIZED", err.Error()}
 	}
-	caller.SourceIP, caller.Encrypted, caller.Region = host(r.RemoteAddr), r.TLS != nil, p.Site.Region
+	caller.SourceIP, caller.Encrypted, caller.Region = audit.SourceIP(r.RemoteAddr), r.TLS != nil, p.Site.Region
 	return caller, err
 }
 
@@ -212,7 +211,7 @@ func (p *Proxy) carry(up *Upstream, way route) *httputil.ReverseProxy {
 	}
 	return &httputil.ReverseProxy{
 		Transport: up.Transport,
-		ErrorLog:  log.New(failures{p}, "", 0),
+		ErrorLog:  slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			out := &url.URL{Scheme: door.Scheme, Host: door.Host, Path: Root + way.repository + way.rest}
 			if way.asks {
@@ -257,20 +256,4 @@ func relative(headers http.Header) error {
 	parsed.Scheme, parsed.Host, parsed.User = "", "", nil
 	headers.Set("Location", parsed.String())
 	return nil
-}
-
-// failures takes what httputil has to say into the log.
-type failures struct{ p *Proxy }
-
-func (f failures) Write(line []byte) (int, error) {
-	f.p.Log.Debug("carrying an image", "said", strings.TrimSpace(string(line)))
-	return len(line), nil
-}
-
-// host is the address without its port.
-func host(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
 }

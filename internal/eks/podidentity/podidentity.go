@@ -10,7 +10,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -69,7 +68,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 		UserAgent: r.UserAgent(), RequestID: w.Header().Get("x-amzn-RequestId"), EventID: h.NewID(), RecipientAccountID: h.Site.Account,
 	}
 	event.UserIdentity.Type = "Unknown"
-	event.SourceIPAddress, _, _ = net.SplitHostPort(r.RemoteAddr)
+	event.SourceIPAddress = audit.SourceIP(r.RemoteAddr)
 	answer, err := h.assume(ctx, r, &event)
 	if err != nil {
 		problem := told(err)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -93,10 +92,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	c := &call{Request: r.WithContext(ctx), service: service(r)}
 	c.event = audit.Event{
-		EventTime: s.Now().UTC(), EventSource: c.service + ".amazonaws.com", AWSRegion: s.Site.Region, SourceIPAddress: host(r.RemoteAddr),
+		EventTime: s.Now().UTC(), EventSource: c.service + ".amazonaws.com", AWSRegion: s.Site.Region, SourceIPAddress: audit.SourceIP(r.RemoteAddr),
 		UserAgent: r.UserAgent(), RequestID: id, EventID: s.NewID(), RecipientAccountID: s.Site.Account, EventName: r.Method + " " + r.URL.Path,
 	}
-	leave, err := s.gate.enter(host(r.RemoteAddr))
+	leave, err := s.gate.enter(audit.SourceIP(r.RemoteAddr))
 	if err != nil {
 		s.fail(w, c, err)
 		return
@@ -145,7 +144,7 @@ func (s *Server) serve(w http.ResponseWriter, c *call) error {
 
 // stream hands over what is no call, unless there is too much of it from one address.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, handler http.Handler) {
-	if err := s.gate.count(host(r.RemoteAddr)); err != nil {
+	if err := s.gate.count(audit.SourceIP(r.RemoteAddr)); err != nil {
 		http.Error(w, err.Error(), http.StatusTooManyRequests)
 		return
 	}
@@ -249,12 +248,4 @@ func (s *Server) record(c *call) {
 	if err := s.Audit.Write(c.event); err != nil {
 		s.Log.Error("call is not in the audit log", "request", c.event.RequestID, "error", err)
 	}
-}
-
-// host is the address without its port.
-func host(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
 }

@@ -126,7 +126,7 @@ func (s signatures) Authenticate(r *http.Request, body []byte) (iam.Caller, erro
 		return iam.Caller{}, err
 	}
 	caller := identity.Caller
-	caller.SourceIP = host(r.RemoteAddr)
+	caller.SourceIP = audit.SourceIP(r.RemoteAddr)
 	return caller, nil
 }
 
