@@ -65,7 +65,7 @@ clients: deps ## fetch AWS's clients, which the tests run: Debian's AWS CLI, and
 # Not a part of test: without KVM the machine's processor is emulated, which takes hours on a busy machine. RUN=v2 runs one case.
 e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)
 e2e-vm: build ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
-	go test -vet=off -tags vm -count 1 -timeout 240m -v -run 'TestVM/$(RUN)' ./test/vm
+	go test -vet=off -tags vm -count 1 -timeout 360m -v -run 'TestVM/$(RUN)' ./test/vm
 
 # The reports are replaced once the run has come to its end, so that a broken one leaves the last good ones.
 scorecard: up ## evaluate the running platform, row by row; the reports go to docs/scorecard/, the score into README.md
@@ -76,7 +76,7 @@ scorecard: up ## evaluate the running platform, row by row; the reports go to do
 	$(NARU) evaluate --from docs/scorecard/score.json -o html --lang ko > docs/scorecard/score.ko.html
 	$(NARU) evaluate --from docs/scorecard/score.json
 
-# Not a part of test: it fetches a program from npm, under the AGPL, and only runs it.
+# Not a part of test: without KVM the machine's processor is emulated, which takes hours on a busy machine. RUN=v2 runs one case.
 oracle: ## compare decisions on IAM policies with another evaluator (needs node, npm and a network)
 	go test -vet=off -tags oracle -count 1 -v -run TestOracle ./internal/iam/policy
 

@@ -3,6 +3,7 @@ package up
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,7 @@ Naru into it. On a running Naru it changes nothing; after a crash it brings ever
 		},
 	}
 	c.Flags().IntVar(&options.Hosts, "hosts", 0, fmt.Sprintf("number of embedded hosts, 1 to %d (default: what there was, or 1)", layout.MaxHosts))
+	c.Flags().DurationVar(&options.Timeout, "timeout", 5*time.Minute, "how long each part of the platform may take until it is ready; a slow machine needs more")
 	c.Flags().StringVar(&stateDir, "state-dir", "", "where Naru keeps its state (default $NARU_STATE_DIR or "+layout.DefaultState+")")
 	c.Flags().StringVar(&options.Source, "source", "", "Naru's source tree (default: where naru was built)")
 	return c

@@ -31,18 +31,14 @@ import (
 	"naru.dev/naru/internal/standalone/layout"
 )
 
-// How long parts of the platform may take on a slow machine before `up` gives up.
-const (
-	apiPatience      = 5 * time.Minute
-	workloadPatience = 5 * time.Minute
-	poll             = 200 * time.Millisecond
-)
+// poll is how long to wait until a part of the platform is asked again.
+const poll = 200 * time.Millisecond
 
 // connect waits for the hosting API and returns a client of it.
 func (u *upper) connect(ctx context.Context) (client.Client, error) {
 	var connected client.Client
 	err := u.step("waiting for the hosting cluster", func() (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, apiPatience)
+		ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 		defer cancel()
 		var last error
 		for {
@@ -126,7 +122,7 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 		if objects, err = base.Objects(in); err != nil {
 			return "", err
 		}
-		return "", awaitApplied(ctx, c, objects...)
+		return "", u.awaitApplied(ctx, c, objects...)
 	})
 	if err != nil {
 		return err
@@ -149,8 +145,8 @@ func (u *upper) install(ctx context.Context, c client.Client) error {
 }
 
 // awaitApplied applies objects, some of whose kinds may have been defined a moment ago.
-func awaitApplied(ctx context.Context, c client.Client, objects ...*unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+func (u *upper) awaitApplied(ctx context.Context, c client.Client, objects ...*unstructured.Unstructured) error {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 	defer cancel()
 	for {
 		err := apply.Objects(ctx, c, objects...)
@@ -167,7 +163,7 @@ func awaitApplied(ctx context.Context, c client.Client, objects ...*unstructured
 
 func (u *upper) awaitNodes(ctx context.Context, c client.Client) error {
 	return u.step("waiting for hosts to be ready", func() (string, error) {
-		return "", await(ctx, workloadPatience, func() error {
+		return "", await(ctx, u.Timeout, func() error {
 			var nodes corev1.NodeList
 			if err := c.List(ctx, &nodes); err != nil {
 				return fmt.Errorf("listing nodes: %w", err)
@@ -199,7 +195,7 @@ func readyNodes(nodes []corev1.Node, wanted int) error {
 
 func (u *upper) awaitWorkload(ctx context.Context, c client.Client, name string) error {
 	return u.step("waiting for "+name, func() (string, error) {
-		return "", await(ctx, workloadPatience, func() error {
+		return "", await(ctx, u.Timeout, func() error {
 			var deployment appsv1.Deployment
 			if err := c.Get(ctx, client.ObjectKey{Namespace: base.Namespace, Name: name}, &deployment); err != nil {
 				return fmt.Errorf("reading Deployment %s: %w", name, err)
@@ -255,7 +251,7 @@ func (u *upper) push(ctx context.Context) error {
 		return err
 	}
 	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(layout.PushPort))
-	err = await(ctx, workloadPatience, func() error {
+	err = await(ctx, u.Timeout, func() error {
 		response, err := transport.Get("https://" + address + "/v2/")
 		if err != nil {
 			return fmt.Errorf("reaching the registry: %w", err)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"naru.dev/naru/internal/release"
 	"naru.dev/naru/internal/standalone/daemon"
@@ -24,6 +25,8 @@ type Options struct {
 	Hosts int
 	// Source and Cache are the release's; empty means to find them.
 	Source, Cache string
+	// Timeout is how long each part of the platform may take until it is ready.
+	Timeout time.Duration
 	// Progress hears of each step.
 	Progress release.Progress
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long one boot may take, also where the processor is emulated.
-const patience = 60 * time.Minute
+const patience = 150 * time.Minute
 
 func TestVM(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -66,6 +66,7 @@ func initConfiguration(host layout.Host) map[string]any {
 	c["nodeRegistration"] = registration(host)
 	c["skipPhases"] = skipped(false)
 	c["patches"] = map[string]any{"directory": PatchesDir}
+	c["timeouts"] = timeouts()
 	return c
 }
 
@@ -78,7 +79,14 @@ func joinConfiguration(host layout.Host) map[string]any {
 	c["nodeRegistration"] = registration(host)
 	c["skipPhases"] = skipped(true)
 	c["patches"] = map[string]any{"directory": PatchesDir}
+	c["timeouts"] = timeouts()
 	return c
+}
+
+// timeouts give a slow machine time: `naru up` has its own deadline, and kubeadm, which gives up before it, would only
+// be started again. The API server's startup probe allows for the first one, too.
+func timeouts() map[string]any {
+	return map[string]any{"controlPlaneComponentHealthCheck": "15m0s", "kubernetesAPICall": "5m0s", "tlsBootstrap": "15m0s"}
 }
 
 func clusterConfiguration(spec layout.Spec) map[string]any {

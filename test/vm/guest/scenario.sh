@@ -15,9 +15,9 @@ run() {
   say "took $((SECONDS - begin)) s"
 }
 
-# await repeats a command until it succeeds, for 15 minutes at most.
+# await repeats a command until it succeeds, for 30 minutes at most.
 await() {
-  local end=$((SECONDS + 900))
+  local end=$((SECONDS + 1800))
   until "$@" >/tmp/await 2>&1; do
     ((SECONDS < end)) || { cat /tmp/await; fail "waited in vain for: $*"; }
     sleep 1
@@ -95,12 +95,12 @@ limited() {
 cluster() { kubectl --kubeconfig /root/vm.kubeconfig "$@"; }
 
 first() {
-  run isolated naru up
+  run isolated naru up --timeout 40m
   run naru status
-  run naru create cluster vm --control-plane-replicas 1 --nodes 1 --wait --timeout 30m
+  run naru create cluster vm --control-plane-replicas 1 --nodes 1 --wait --timeout 60m
   naru kubeconfig vm -o - >/root/vm.kubeconfig
   run cluster apply -f "$NARU_SOURCE/examples/hello/hello.yaml"
-  run cluster rollout status deployment/hello deployment/hello-store --timeout 900s
+  run cluster rollout status deployment/hello deployment/hello-store --timeout 1800s
   say "the application: $(await cluster get --raw /api/v1/namespaces/default/services/http:hello:http/proxy/)"
   run naru verify vm --timeout 30m
   # systemd works out anew which controllers its units want, and must not take ours away.
@@ -114,7 +114,7 @@ first() {
 
 second() {
   local content
-  run isolated naru up
+  run isolated naru up --timeout 40m
   content=$(await cluster get configmap acknowledged -o 'jsonpath={.data.content}')
   say "the object: $content"
   [[ $content == "written before the power was lost" ]] || fail "the object holds: $content"
