@@ -76,7 +76,7 @@ scorecard: up ## evaluate the running platform, row by row; the reports go to do
 	$(NARU) evaluate --from docs/scorecard/score.json -o html --lang ko > docs/scorecard/score.ko.html
 	$(NARU) evaluate --from docs/scorecard/score.json
 
-# Not a part of test: without KVM the machine's processor is emulated, which takes hours on a busy machine. RUN=v2 runs one case.
+# Not a part of test: it fetches a program from npm, under the AGPL, and only runs it.
 oracle: ## compare decisions on IAM policies with another evaluator (needs node, npm and a network)
 	go test -vet=off -tags oracle -count 1 -v -run TestOracle ./internal/iam/policy
 
