@@ -109,7 +109,7 @@ func TestRender(t *testing.T) {
 	})
 	t.Run("when the cluster has an address, it renders the add-ons as committed", func(t *testing.T) {
 		material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
-		objects, err := addons.Render(addons.Data{Scope: scope(3), CA: []byte("ca\n"), Agent: material, Metrics: material})
+		objects, err := addons.Render(addons.Data{Scope: scope(3), CA: []byte("ca\n"), Metrics: material})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestProvisioned(t *testing.T) {
 // What is configured of an add-on is seen best as the difference to how it comes.
 func TestConfiguredAddons(t *testing.T) {
 	material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
-	data := addons.Data{Scope: scope(3), CA: []byte("ca\n"), Agent: material, Metrics: material}
+	data := addons.Data{Scope: scope(3), CA: []byte("ca\n"), Metrics: material}
 	for _, test := range []struct{ name, addon, configuration, golden string }{
 		{"when nothing of CoreDNS is configured, it is as it comes", "coredns", "", "coredns.yaml"},
 		{"when all of CoreDNS is configured, its objects say so", "coredns", `{"replicaCount":3,"corefileAdditions":"example.internal:53 {\n    forward . 10.1.0.53\n}","podDisruptionBudget":{"minAvailable":2},

@@ -1,7 +1,7 @@
 // Package node is what runs as PID 1 of a Naru node: of an embedded host of
 // the hosting cluster and of a tenant's node pod alike. It gives the node its
 // mounts, cgroups and configuration files, then supervises containerd, the
-// kubelet, kube-proxy and the agent until it is told to stop.
+// kubelet, kube-proxy, the agent and konnectivity's until it is told to stop.
 package node
 
 import (

@@ -30,6 +30,8 @@ type credentials struct {
 	kubelet          string
 	kubeProxy        string
 	agent            string
+	// konnectivity and konnectivityKey are the certificate of a worker's konnectivity agent.
+	konnectivity, konnectivityKey string
 }
 
 // credentialsOf says where a role's credentials are: a host's are written by
@@ -51,5 +53,7 @@ func credentialsOf(role nodeconfig.Role) credentials {
 		kubelet:          "/var/lib/kubelet/kubeconfig",
 		kubeProxy:        "/etc/naru/kube-proxy.kubeconfig",
 		agent:            "/etc/naru/agent.kubeconfig",
+		konnectivity:     "/etc/naru/konnectivity.crt",
+		konnectivityKey:  "/etc/naru/konnectivity.key",
 	}
 }

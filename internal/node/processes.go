@@ -21,12 +21,12 @@ func sortedKeys[V any](m map[string]V) []string {
 // processes lists what runs on the node, in starting order.
 func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 	files := credentialsOf(config.Role)
-	list := []supervise.Process{{
+	containerd := supervise.Process{
 		Name:    "containerd",
 		Command: []string{programs + "containerd", "--config", containerdConfig},
 		Ready:   socketAnswers(containerdSocket),
 		Grace:   10 * time.Second,
-	}}
+	}
 	kubelet := supervise.Process{
 		Name:    "kubelet",
 		Command: kubeletCommand(config, seen),
@@ -41,41 +41,22 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		Reads:   []string{files.kubeProxy},
 	}
 	agent := supervise.Process{
-		Name: "agent",
-		Command: []string{programs + "naru", "agent", "--kubeconfig", files.agent, "--node-name", config.Name,
-			"--backend", config.Backend, "--cluster-cidr", config.PodCIDR, "--service-cidr", config.ServiceCIDR},
-		Needs: [][]string{{files.agent}},
-		Reads: []string{files.agent},
+		Name:    "agent",
+		Command: agentCommand(config),
+		Needs:   [][]string{{files.agent}},
+		Reads:   []string{files.agent},
 	}
 	if config.Role == nodeconfig.RoleHost {
-		// A host's pods are tenants' machines and control planes: they may not reach what listens on the host
-		// itself (API server, etcd, kubelet) unless a policy says so.
-		agent.Command = append(agent.Command, "--own-node-egress", "policy")
-	} else {
-		// A cluster's users are strangers to each other and to the machine. What runs on hosts is Naru's own, and etcd,
-		// which keeps to a quota, waits for its disk with every write: docs/design/0005.
-		agent.Command = append(agent.Command, "--volumes", string(volumes.Disks))
-		agent.Command = append(agent.Command, "--pod-roles-certificate", kubeletCertificate)
+		// Beside the kubelet, not before it: kubeadm waits for the kubelet, which waits for the files that kubeadm writes.
+		return []supervise.Process{containerd, kubelet, proxy, agent, {Name: "bootstrap", Command: config.Bootstrap, OneShot: true}}
 	}
-	var answers func(context.Context) error
-	if config.Role == nodeconfig.RoleWorker && config.APIServer != "" {
-		api := cluster{server: config.APIServer, files: files}
-		joinable := shared(api.joinable)
-		kubelet.Awaits, proxy.Awaits, agent.Awaits = joinable, joinable, joinable
-		answers = shared(api.answers)
-	}
-	if config.Role == nodeconfig.RoleWorker {
-		kubelet.Reads = []string{kubeletFollows}
-		kubelet.Awaits = notesAuthorities(files.clientCA, kubelet.Awaits)
-	}
-	if len(config.Bootstrap) > 0 {
-		// Beside the kubelet, not before it: kubeadm waits for the kubelet,
-		// which waits for the files that kubeadm writes.
-		list = append(list, kubelet, proxy, agent, supervise.Process{
-			Name: "bootstrap", Command: config.Bootstrap, OneShot: true})
-		return list
-	}
-	return append(append(list, kubelet, proxy, agent), pulls(config, answers)...)
+	kubelet.Reads = []string{kubeletFollows}
+	api := cluster{server: config.APIServer, files: files}
+	joinable := shared(api.joinable)
+	proxy.Awaits, agent.Awaits = joinable, joinable
+	kubelet.Awaits = notesAuthorities(files.clientCA, joinable)
+	list := []supervise.Process{containerd, kubelet, proxy, agent, konnectivity(config, seen)}
+	return append(list, pulls(config, shared(api.answers))...)
 }
 
 // pulls are last, and nothing waits for them. They wait for the API: until it answers, whoever starts it has better use for the
@@ -108,6 +89,19 @@ func kubeletCommand(config nodeconfig.Config, seen facts) []string {
 		command = append(command, "--node-labels="+labelFlag(config.Labels))
 	}
 	return command
+}
+
+func agentCommand(config nodeconfig.Config) []string {
+	command := []string{programs + "naru", "agent", "--kubeconfig", credentialsOf(config.Role).agent, "--node-name", config.Name,
+		"--backend", config.Backend, "--cluster-cidr", config.PodCIDR, "--service-cidr", config.ServiceCIDR}
+	if config.Role == nodeconfig.RoleHost {
+		// A host's pods are tenants' machines and control planes: they may not reach what listens on the host
+		// itself (API server, etcd, kubelet) unless a policy says so.
+		return append(command, "--own-node-egress", "policy")
+	}
+	// A cluster's users are strangers to each other and to the machine. What runs on hosts is Naru's own, and etcd,
+	// which keeps to a quota, waits for its disk with every write: docs/design/0005.
+	return append(command, "--volumes", string(volumes.Disks), "--pod-roles-certificate", kubeletCertificate)
 }
 
 func socketAnswers(path string) func(context.Context) error {

@@ -23,9 +23,10 @@ func worker() nodeconfig.Config {
 		Labels:  map[string]string{"topology.kubernetes.io/zone": "naru-1a", "a": "b"},
 		Taints:  []corev1.Taint{{Key: "dedicated", Value: "db", Effect: corev1.TaintEffectNoSchedule}},
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", ClusterDNS: "10.96.0.10", ClusterDomain: "cluster.local",
-		Capacity: &nodeconfig.Capacity{CPU: 2000, Memory: 4 << 30, Pods: 17},
-		Registry: &nodeconfig.Registry{Host: "registry.naru.local", Endpoint: "100.65.0.20", CAFile: "/etc/naru/registry-ca.crt"},
-		Backend:  "vxlan", PauseImage: "registry.naru.local/pause:3.10.2",
+		APIServer: "https://100.65.3.4:6443",
+		Capacity:  &nodeconfig.Capacity{CPU: 2000, Memory: 4 << 30, Pods: 17},
+		Registry:  &nodeconfig.Registry{Host: "registry.naru.local", Endpoint: "100.65.0.20", CAFile: "/etc/naru/registry-ca.crt"},
+		Backend:   "vxlan", PauseImage: "registry.naru.local/pause:3.10.2",
 	}
 }
 

@@ -111,10 +111,8 @@ func onTheirOwn(t *testing.T, w *world, c *cluster, nodes map[string]string) {
 		}
 		on := map[string][]string{}
 		for i := range pods.Items {
-			// By konnectivity's agent the API server reaches the node's kubelet: it is the node's own.
-			if p := &pods.Items[i]; !strings.HasPrefix(p.Name, "konnectivity-agent-") {
-				on[p.Spec.NodeName] = append(on[p.Spec.NodeName], p.Namespace+"/"+p.Name)
-			}
+			p := &pods.Items[i]
+			on[p.Spec.NodeName] = append(on[p.Spec.NodeName], p.Namespace+"/"+p.Name)
 		}
 		for name, node := range nodes {
 			if len(on[node]) != 1 || on[node][0] != isolated+"/"+name {

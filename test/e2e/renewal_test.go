@@ -18,8 +18,10 @@ import (
 	"naru.dev/naru/test/naru"
 )
 
-// readers are the processes of a node that read their kubeconfig once, and the file that each reads.
-var readers = map[string]string{"kube-proxy": "kube-proxy.kubeconfig", "naru agent": "agent.kubeconfig"}
+// readers are the processes of a node that read their credentials once, by how their command lines begin, and the file that each reads.
+var readers = map[string]string{
+	"/usr/local/bin/kube-proxy": "kube-proxy.kubeconfig", "/usr/local/bin/naru agent": "agent.kubeconfig", "/konnectivity-agent": "konnectivity.crt",
+}
 
 // testRenewal has all certificates of the highly available cluster renewed, and looks who uses the new ones.
 func testRenewal(t *testing.T, w *world) {
@@ -47,7 +49,7 @@ func testRenewal(t *testing.T, w *world) {
 			eventually(t, "API servers with new certificates", 4*time.Minute, func(context.Context) error { return servesSince(c, asked) })
 			for _, node := range nodes {
 				for process, file := range readers {
-					eventually(t, process+" of "+node+" with a new kubeconfig", 4*time.Minute, func(ctx context.Context) error {
+					eventually(t, process+" of "+node+" with new credentials", 4*time.Minute, func(ctx context.Context) error {
 						return w.readsAnew(ctx, node, process, file, before[node+process])
 					})
 				}
@@ -68,9 +70,9 @@ func testRenewal(t *testing.T, w *world) {
 	})
 }
 
-// reader says which kubeconfig a node has, and which process reads it: "HASH PID".
+// reader says which credentials a node has, and which process reads them: "HASH PID".
 func (w *world) reader(ctx context.Context, node, process, file string) (string, error) {
-	script := fmt.Sprintf(`sha256sum </etc/naru/%s | cut -c 1-16; pgrep -o -f "^/usr/local/bin/%s"`, file, process)
+	script := fmt.Sprintf(`sha256sum </etc/naru/%s | cut -c 1-16; pgrep -o -f "^%s"`, file, process)
 	result, err := w.cli.Kubectl(ctx, naru.Hosting, "-n", v1alpha1.Namespace(haCluster), "exec", node, "--", "sh", "-c", script)
 	if found := strings.Fields(result.Stdout); err == nil && len(found) == 2 {
 		return strings.Join(found, " "), nil
@@ -78,7 +80,7 @@ func (w *world) reader(ctx context.Context, node, process, file string) (string,
 	return "", fmt.Errorf("looking for %s on %s: %q, %w", process, node, result.Stdout, err)
 }
 
-// readsAnew checks that a node has another kubeconfig than before, and that another process reads it.
+// readsAnew checks that a node has other credentials than before, and that another process reads them.
 func (w *world) readsAnew(ctx context.Context, node, process, file, before string) error {
 	now, err := w.reader(ctx, node, process, file)
 	if err != nil {
@@ -87,7 +89,7 @@ func (w *world) readsAnew(ctx context.Context, node, process, file, before strin
 	oldHash, oldPID, _ := strings.Cut(before, " ")
 	hash, pid, _ := strings.Cut(now, " ")
 	if hash == oldHash || pid == oldPID {
-		return fmt.Errorf("its kubeconfig was %s, read by process %s, and is %s, read by process %s", oldHash, oldPID, hash, pid)
+		return fmt.Errorf("its credentials were %s, read by process %s, and are %s, read by process %s", oldHash, oldPID, hash, pid)
 	}
 	return nil
 }

@@ -149,18 +149,21 @@ func (w *world) remove(t *testing.T, g *v1alpha1.NodeGroup) {
 
 func renewed(t *testing.T, w *world) {
 	before := w.machines(t.Context(), "workers")
-	for name, file := range map[string]string{"kubeconfig-kube-proxy": "kube-proxy.kubeconfig", "kubeconfig-agent": "agent.kubeconfig"} {
+	for _, copied := range []struct{ secret, key, file string }{
+		{"kubeconfig-kube-proxy", "kubeconfig", "kube-proxy.kubeconfig"}, {"kubeconfig-agent", "kubeconfig", "agent.kubeconfig"},
+		{"konnectivity-agent", "tls.crt", "konnectivity.crt"}, {"konnectivity-agent", "tls.key", "konnectivity.key"},
+	} {
 		secret := &corev1.Secret{}
-		must(t, w.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, secret))
-		secret.Data["kubeconfig"] = []byte("renewed")
+		must(t, w.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: copied.secret}, secret))
+		secret.Data[copied.key] = []byte("renewed")
 		must(t, w.Update(t.Context(), secret))
 		for _, machine := range before {
-			until(t, machine.Name+" is given "+file, func(ctx context.Context) string {
+			until(t, machine.Name+" is given "+copied.file, func(ctx context.Context) string {
 				given := &corev1.Secret{}
 				if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: machine.Name + "-bootstrap"}, given); err != nil {
 					return err.Error()
 				}
-				if got := string(given.Data[file]); got != "renewed" {
+				if got := string(given.Data[copied.file]); got != "renewed" {
 					return problem("it has %q", got)
 				}
 				return ""

@@ -128,6 +128,7 @@ func (w *world) furnish(t *testing.T) {
 		"ca":                    {"tls.crt": w.config.CAData},
 		"kubeconfig-kube-proxy": {"kubeconfig": []byte("x")},
 		"kubeconfig-agent":      {"kubeconfig": []byte("x")},
+		"konnectivity-agent":    {"tls.crt": []byte("x"), "tls.key": []byte("x")},
 		"kubeconfig-controller": {"kubeconfig": w.kubeconfig(t)},
 	} {
 		w.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: data})

@@ -81,7 +81,8 @@ func processor(t *testing.T) []string {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
 	t.Log("no KVM here: the machine's processor is emulated, some ten times slower")
-	return []string{"-accel", "tcg,thread=multi", "-cpu", "max"}
+	// Without AES, SHA and AVX, whose emulation costs more than doing without: TLS is four times as fast, SHA-256 twice.
+	return []string{"-accel", "tcg,thread=multi", "-cpu", "Nehalem"}
 }
 
 // startScript writes what the machine's unit runs: the scenario, with its environment.

@@ -91,7 +91,7 @@ func (c *inCluster) pass() {
 		s.render.Images[name] = "registry.naru.local/" + name + ":test"
 	}
 	material := pki.Material{Certificate: []byte("certificate"), Key: []byte("key")}
-	s.leaves[pki.KonnectivityAgent], s.leaves[pki.MetricsServer], s.authorities[pki.CA] = material, material, pki.Material{Certificate: []byte("ca\n")}
+	s.leaves[pki.MetricsServer], s.authorities[pki.CA] = material, pki.Material{Certificate: []byte("ca\n")}
 	if _, err := c.controller.addons(c.Context(), s); err != nil {
 		c.Fatal(err)
 	}

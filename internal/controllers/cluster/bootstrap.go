@@ -92,6 +92,9 @@ func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 	if err := c.applyInside(ctx, s, s.cluster.Name, objects); err != nil {
 		return fail(s, v1alpha1.ClusterBootstrapped, err)
 	}
+	if err := c.retire(ctx, s); err != nil {
+		return fail(s, v1alpha1.ClusterBootstrapped, err)
+	}
 	whole := len(s.missing) == 0 || s.cluster.Status.ObservedGeneration > 0
 	if whole && !slices.Contains(addonNames(s.cluster), late) {
 		objects, err := addons.Only(insideData(s), late)
@@ -104,6 +107,23 @@ func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 	}
 	conditions.True(s.cluster, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonReady, "the cluster's own objects were applied")
 	return next{}, nil
+}
+
+// retire deletes what clusters of older versions of Naru have and none has now.
+func (c *Controller) retire(ctx context.Context, s *scope) error {
+	key := s.cluster.Name + "/bootstrap/retired"
+	if c.fresh(key, "") {
+		return nil
+	}
+	tenant, err := c.tenants.Client(ctx, s.cluster.Name)
+	if err != nil {
+		return err
+	}
+	if err := deleteOwned(ctx, tenant, addons.Retired()); err != nil {
+		return err
+	}
+	c.remember(key, "")
+	return nil
 }
 
 // applyInside applies objects unless that was done not long ago; key is what it is remembered by.
@@ -132,9 +152,8 @@ const late = "metrics-server"
 
 func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
-	for _, stream := range [][]byte{
-		apis.NodePoolCRD, apis.NodeClaimCRD, apis.NodeOverlayCRD, apis.CapacityBufferCRD, config.TenantCRDs(),
-	} {
+	// Karpenter has more kinds, of features that are off: objects of them would do nothing.
+	for _, stream := range [][]byte{apis.NodePoolCRD, apis.NodeClaimCRD, config.TenantCRDs()} {
 		definitions, err := manifest.Decode(stream)
 		if err != nil {
 			return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
@@ -148,6 +167,6 @@ func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 func insideData(s *scope) addons.Data {
 	return addons.Data{
 		Scope: s.render, CA: s.authorities[pki.CA].Certificate,
-		Agent: s.leaves[pki.KonnectivityAgent], Metrics: s.leaves[pki.MetricsServer],
+		Metrics: s.leaves[pki.MetricsServer],
 	}
 }

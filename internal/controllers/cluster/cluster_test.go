@@ -36,7 +36,7 @@ import (
 )
 
 var images = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "konnectivity-server",
-	"konnectivity-agent", "metrics-server", "haproxy", "naru"}
+	"metrics-server", "haproxy", "naru"}
 
 // start runs the controller against a real API server, in which no pod ever runs.
 func start(t *testing.T) client.Client {

@@ -185,7 +185,7 @@ func (s *scope) keep(have pki.Secrets) error {
 		}
 		s.render.Hashes[name] = component.ContentHash(content)
 	}
-	for _, name := range []string{pki.ControllerEtcdClient, pki.KonnectivityAgent, pki.MetricsServer} {
+	for _, name := range []string{pki.ControllerEtcdClient, pki.MetricsServer} {
 		s.leaves[name] = have.Material(name)
 	}
 	for _, name := range []string{pki.CA, pki.EtcdCA} {

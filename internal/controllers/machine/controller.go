@@ -89,7 +89,7 @@ func nodeRequests(cluster string, old, object client.Object) []reconcile.Request
 
 // holders wakes the machines that hold a copy of a Secret: what was renewed has to come to them.
 func (c *Controller) holders(ctx context.Context, secret client.Object) []reconcile.Request {
-	if !slices.Contains([]string{caSecret, kubeProxySecret, agentSecret}, secret.GetName()) || v1alpha1.ClusterOf(secret.GetNamespace()) == "" {
+	if !slices.Contains([]string{caSecret, kubeProxySecret, agentSecret, konnectivitySecret}, secret.GetName()) || v1alpha1.ClusterOf(secret.GetNamespace()) == "" {
 		return nil
 	}
 	var machines v1alpha1.MachineList

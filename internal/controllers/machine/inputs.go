@@ -18,10 +18,11 @@ import (
 
 // Where in the hosting cluster the parts of a machine's bootstrap files are.
 const (
-	// caSecret, kubeProxySecret and agentSecret are in the cluster's namespace.
-	caSecret, caKey = "ca", corev1.TLSCertKey
-	kubeProxySecret = "kubeconfig-kube-proxy"
-	agentSecret     = "kubeconfig-agent"
+	// Those are in the cluster's namespace.
+	caSecret, caKey    = "ca", corev1.TLSCertKey
+	kubeProxySecret    = "kubeconfig-kube-proxy"
+	agentSecret        = "kubeconfig-agent"
+	konnectivitySecret = "konnectivity-agent"
 	// registryService and registryCA are in Naru's own.
 	registryService         = "registry"
 	registryCA, registryKey = "registry-ca", corev1.TLSCertKey
@@ -29,8 +30,9 @@ const (
 	apiServerPort           = 6443
 )
 
-// firstImages are what the first pods of a cluster run, those of its add-ons.
-func firstImages() []string { return []string{"coredns", "konnectivity-agent", "metrics-server"} }
+// firstImages are what the first pods of a cluster run. Those of what comes when the cluster is ready are pulled by the node that
+// gets them.
+func firstImages() []string { return []string{"coredns"} }
 
 // waitError says what is not there yet. It is no failure: whoever makes it is at work.
 type waitError struct{ what string }
@@ -88,6 +90,8 @@ func (c *Controller) readCredentials(ctx context.Context, s *scope, in *inputs) 
 		{caSecret, caKey, &in.cluster.CA},
 		{kubeProxySecret, tenant.KubeconfigKey, &in.cluster.KubeProxy},
 		{agentSecret, tenant.KubeconfigKey, &in.cluster.Agent},
+		{konnectivitySecret, corev1.TLSCertKey, &in.cluster.Konnectivity},
+		{konnectivitySecret, corev1.TLSPrivateKeyKey, &in.cluster.KonnectivityKey},
 	} {
 		var secret corev1.Secret
 		what := "the Secret " + s.machine.Namespace + "/" + part.name

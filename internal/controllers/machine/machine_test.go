@@ -148,6 +148,7 @@ func TestHolders(t *testing.T) {
 	}{
 		"when kube-proxy's kubeconfig is renewed, all machines of the cluster are woken": {"naru-demo", kubeProxySecret, []string{"naru-demo/a", "naru-demo/b"}},
 		"when the agent's kubeconfig is renewed, all machines of the cluster are woken":  {"naru-demo", agentSecret, []string{"naru-demo/a", "naru-demo/b"}},
+		"when konnectivity's certificate is renewed, all of them are woken":              {"naru-demo", konnectivitySecret, []string{"naru-demo/a", "naru-demo/b"}},
 		"when machines hold no copy, none is woken":                                      {"naru-demo", "kubeconfig-scheduler", nil},
 		"when it is no cluster's, none is woken":                                         {v1alpha1.SystemNamespace, caSecret, nil},
 	} {

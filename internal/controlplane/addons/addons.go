@@ -1,5 +1,5 @@
-// Package addons is what Naru puts into every managed cluster: its access rules, CoreDNS, the storage provisioner,
-// metrics-server and konnectivity's agents. Rendering is pure.
+// Package addons is what Naru puts into every managed cluster: its access rules, CoreDNS, the storage provisioner
+// and metrics-server. Rendering is pure.
 package addons
 
 import (
@@ -26,18 +26,12 @@ type Data struct {
 	component.Scope
 	// CA holds the cluster's authorities that are trusted, PEM.
 	CA []byte
-	// Agent is the certificate of konnectivity's agents, Metrics that of metrics-server.
-	Agent   pki.Material
+	// Metrics is the certificate of metrics-server.
 	Metrics pki.Material
 }
 
 // Base64 encodes for a Secret's data.
 func (Data) Base64(content []byte) string { return base64.StdEncoding.EncodeToString(content) }
-
-// AgentHash rolls the agents when their certificate is renewed, or others are trusted.
-func (d Data) AgentHash() string {
-	return component.ContentHash(append(pki.Sorted(d.CA), d.Agent.Certificate...))
-}
 
 // MetricsHash rolls metrics-server when its certificate is renewed, or others are trusted.
 func (d Data) MetricsHash() string {
@@ -55,7 +49,7 @@ func Workloads() []component.Component {
 	of := func(kind, name string) component.Component {
 		return component.Component{Name: name, Workload: component.Workload{Kind: kind, Name: name}}
 	}
-	return []component.Component{of("DaemonSet", "konnectivity-agent"), of("Deployment", "coredns"), of("Deployment", "metrics-server")}
+	return []component.Component{of("Deployment", "coredns"), of("Deployment", "metrics-server")}
 }
 
 // Render returns all objects, in the order in which they are to be applied, but for those of the add-ons that are named: who
@@ -78,6 +72,22 @@ func Render(data Data, but ...string) ([]*unstructured.Unstructured, error) {
 		objects = append(objects, rendered...)
 	}
 	return objects, nil
+}
+
+// Retired are objects that older versions of Naru made: konnectivity's agents were pods.
+func Retired() []*unstructured.Unstructured {
+	var objects []*unstructured.Unstructured
+	for _, one := range []struct{ version, kind, name string }{
+		{"apps/v1", "DaemonSet", "konnectivity-agent"}, {"v1", "Secret", "konnectivity-agent"}, {"v1", "ConfigMap", "konnectivity-ca"},
+	} {
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(one.version)
+		object.SetKind(one.kind)
+		object.SetNamespace(Namespace)
+		object.SetName(one.name)
+		objects = append(objects, object)
+	}
+	return objects
 }
 
 // Only returns the objects of one add-on, as Render has them.

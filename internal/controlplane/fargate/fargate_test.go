@@ -237,7 +237,7 @@ func (w world) testOthers(t *testing.T) {
 		"when it is chosen and names its node, it stays away":            {pod("other", tolerant, func(p *corev1.Pod) { p.Spec.NodeName = "n" }), true},
 		"when it tolerates another taint, the taint keeps it away":       {pod("other", func(p *corev1.Pod) { p.Spec.Tolerations = []corev1.Toleration{{Key: "x", Operator: "Exists"}} }), false},
 		"when it is chosen, it comes":                                    {pod("web", tolerant), false},
-		"when somebody says that it is konnectivity's, it stays away":    {pod("kube-system", tolerant, owned("DaemonSet", "konnectivity-agent")), true},
+		"when it is a DaemonSet's and tolerates all, it stays away":      {pod("kube-system", tolerant, owned("DaemonSet", "logs")), true},
 		"when it is what a kubelet mirrors, it is the node's own affair": {pod("other", func(p *corev1.Pod) { p.Spec.NodeName = "n" }, owned("Node", "n")), false},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -248,16 +248,6 @@ func (w world) testOthers(t *testing.T) {
 				t.Errorf("got %+v", test.pod.Spec.Affinity)
 			}
 		})
-	}
-	daemons := rest.CopyConfig(w.config)
-	daemons.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:daemon-set-controller", Groups: []string{"system:masters"}}
-	c, err := client.New(daemons, client.Options{Scheme: w.scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := pod("kube-system", tolerant, terms, owned("DaemonSet", "konnectivity-agent"))
-	if err := c.Create(t.Context(), own, client.DryRunAll); err != nil || away(own) {
-		t.Errorf("when it is konnectivity's, it comes: %v, %+v", err, own.Spec.Affinity)
 	}
 }
 

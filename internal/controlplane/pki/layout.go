@@ -31,7 +31,7 @@ const (
 
 // Names of certificates that are used outside the control plane's pods.
 const (
-	// KonnectivityAgent and MetricsServer are copied into the cluster.
+	// KonnectivityAgent is copied to machines, MetricsServer into the cluster.
 	KonnectivityAgent = "konnectivity-agent"
 	MetricsServer     = "metrics-server"
 	// ControllerEtcdClient is what the controller changes etcd's members with.

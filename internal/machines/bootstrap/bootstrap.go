@@ -24,6 +24,9 @@ const (
 	kubeProxyFile  = "kube-proxy.kubeconfig"
 	agentFile      = "agent.kubeconfig"
 	registryCAFile = "registry-ca.crt"
+	// konnectivityFile and konnectivityKeyFile are the certificate and key of the node's konnectivity agent.
+	konnectivityFile    = "konnectivity.crt"
+	konnectivityKeyFile = "konnectivity.key"
 )
 
 // Cluster is what the files of every machine of a cluster have in common.
@@ -32,7 +35,9 @@ type Cluster struct {
 	Server string
 	// CA, KubeProxy and Agent are the cluster's CA certificates, the one that signs first, and its agents' kubeconfigs.
 	CA, KubeProxy, Agent []byte
-	PodCIDR, ServiceCIDR string
+	// Konnectivity and KonnectivityKey are what konnectivity's agents show to the API servers.
+	Konnectivity, KonnectivityKey []byte
+	PodCIDR, ServiceCIDR          string
 	// PauseImage is the sandbox image.
 	PauseImage string
 	// Early says that the machine starts before the cluster answers. FirstImages are pulled then, while it waits.
@@ -58,12 +63,14 @@ func Files(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.MachineCla
 		return nil, err
 	}
 	return map[string][]byte{
-		configFile:     encoded,
-		caFile:         cluster.CA,
-		bootstrapFile:  kubeconfig,
-		kubeProxyFile:  cluster.KubeProxy,
-		agentFile:      cluster.Agent,
-		registryCAFile: cluster.RegistryCA,
+		configFile:          encoded,
+		caFile:              cluster.CA,
+		bootstrapFile:       kubeconfig,
+		kubeProxyFile:       cluster.KubeProxy,
+		agentFile:           cluster.Agent,
+		registryCAFile:      cluster.RegistryCA,
+		konnectivityFile:    cluster.Konnectivity,
+		konnectivityKeyFile: cluster.KonnectivityKey,
 	}, nil
 }
 

@@ -31,6 +31,7 @@ func testMachine() *v1alpha1.Machine {
 func TestFiles(t *testing.T) {
 	cluster := Cluster{
 		Server: "https://100.65.3.4:6443", CA: []byte("ca"), KubeProxy: []byte("proxy"), Agent: []byte("agent"),
+		Konnectivity: []byte("certificate"), KonnectivityKey: []byte("key"),
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16", PauseImage: "registry.naru.local/pause:3.10",
 		RegistryAddress: "100.65.0.20:443", RegistryCA: []byte("registry-ca"),
 	}
@@ -66,7 +67,8 @@ func TestFiles(t *testing.T) {
 	if found.Server != cluster.Server || user.Token != "abcdef.0123456789abcdef" || found.CertificateAuthority != "/etc/naru/ca.crt" {
 		t.Errorf("when files are made, the kubelet may join with the token, and trusts what the file holds: %+v, %+v", found, user)
 	}
-	for name, content := range map[string]string{"ca.crt": "ca", "kube-proxy.kubeconfig": "proxy", "agent.kubeconfig": "agent", "registry-ca.crt": "registry-ca"} {
+	for name, content := range map[string]string{"ca.crt": "ca", "kube-proxy.kubeconfig": "proxy", "agent.kubeconfig": "agent", "registry-ca.crt": "registry-ca",
+		"konnectivity.crt": "certificate", "konnectivity.key": "key"} {
 		if string(files[name]) != content {
 			t.Errorf("%s: got %q, want %q", name, files[name], content)
 		}

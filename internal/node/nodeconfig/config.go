@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,7 +46,7 @@ type Config struct {
 	ClusterDNS string `json:"clusterDNS"`
 	// ClusterDomain defaults to cluster.local.
 	ClusterDomain string `json:"clusterDomain,omitempty"`
-	// APIServer is the URL of the cluster's API server, which a worker waits for; the kubeconfigs carry it too.
+	// APIServer is the URL of the cluster's API server, which a worker waits for; the kubeconfigs carry it too. Workers only.
 	APIServer string `json:"apiServer,omitempty"`
 	// Capacity is what the node promises; nil means the machine's own.
 	Capacity *Capacity `json:"capacity,omitempty"`
@@ -114,6 +115,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// APIServerHost is the host of APIServer's URL, or "".
+func (c Config) APIServerHost() string {
+	server, err := url.Parse(c.APIServer)
+	if err != nil {
+		return ""
+	}
+	return server.Hostname()
+}
+
 func (c Config) validate() error {
 	var errs []error
 	if c.Name == "" {
@@ -132,6 +142,9 @@ func (c Config) validate() error {
 	}
 	if _, err := netip.ParseAddr(c.ClusterDNS); err != nil {
 		errs = append(errs, fmt.Errorf("clusterDNS: %q is not an address", c.ClusterDNS))
+	}
+	if c.Role == RoleWorker && c.APIServerHost() == "" {
+		errs = append(errs, fmt.Errorf("apiServer: %q is not a URL such as https://100.65.3.4:6443", c.APIServer))
 	}
 	if c.PauseImage == "" {
 		errs = append(errs, errors.New("pauseImage: must not be empty"))

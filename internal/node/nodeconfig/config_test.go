@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const minimal = `{"name":"n1","podCIDR":"10.244.0.0/16","serviceCIDR":"10.96.0.0/16","clusterDNS":"10.96.0.10","pauseImage":"registry.naru.local/pause:1"}`
+const minimal = `{"name":"n1","podCIDR":"10.244.0.0/16","serviceCIDR":"10.96.0.0/16","clusterDNS":"10.96.0.10","apiServer":"https://100.65.3.4:6443","pauseImage":"registry.naru.local/pause:1"}`
 
 func TestParseDefaults(t *testing.T) {
 	got, err := Parse([]byte(minimal))
@@ -17,7 +17,7 @@ func TestParseDefaults(t *testing.T) {
 	want := Config{
 		Name: "n1", Role: RoleWorker, PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/16",
 		ClusterDNS: "10.96.0.10", ClusterDomain: "cluster.local", Backend: "vxlan",
-		PauseImage: "registry.naru.local/pause:1",
+		APIServer: "https://100.65.3.4:6443", PauseImage: "registry.naru.local/pause:1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("when only the required fields are given, it fills in the rest (-want +got):\n%s", diff)
@@ -29,6 +29,7 @@ func TestParseRefuses(t *testing.T) {
 		"when the name is empty, it names the field":            {`"n1"`, `""`, "name:"},
 		"when the pod range is no range, it names the field":    {"10.244.0.0/16", "10.244.0.0", "podCIDR:"},
 		"when the DNS address is a name, it names the field":    {"10.96.0.10", "dns", "clusterDNS:"},
+		"when a worker has no API server, it names the field":   {"https://100.65.3.4:6443", "", "apiServer:"},
 		"when the role is unknown, it names the field":          {`"name"`, `"role":"boss","name"`, "role:"},
 		"when the capacity has no memory, it names the field":   {`"name"`, `"capacity":{"cpu":1000},"name"`, "capacity:"},
 		"when the backend does not exist, it names the field":   {`"name"`, `"backend":"ipip","name"`, "backend:"},

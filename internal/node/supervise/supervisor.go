@@ -219,6 +219,9 @@ func (r *run) runOnce() error {
 	cmd := exec.Command(r.process.Command[0], r.process.Command[1:]...)
 	cmd.Env = append(os.Environ(), r.process.Env...)
 	cmd.SysProcAttr = r.process.Attr
+	if r.process.Attr != nil && r.process.Attr.Chroot != "" {
+		cmd.Dir = "/" // a working folder outside would lead out
+	}
 	if cmd.SysProcAttr == nil {
 		// A process group of its own keeps a terminal's or a script's signals away.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
