@@ -124,19 +124,12 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// kinds are the resources that are watched, by group and version: those of every definition that a cluster is given, one
-// by one and in any order.
+// kinds are the resources that are watched, by group and version. They are defined one by one and in any order.
 func kinds() map[string][]string {
-	wanted := map[string][]string{v1alpha1.GroupVersion.String(): {"narunodeclasses"}}
-	for _, definition := range apis.CRDs {
-		for _, version := range definition.Spec.Versions {
-			if version.Served {
-				name := definition.Spec.Group + "/" + version.Name
-				wanted[name] = append(wanted[name], definition.Spec.Names.Plural)
-			}
-		}
+	return map[string][]string{
+		v1alpha1.GroupVersion.String(): {"narunodeclasses"},
+		apis.Group + "/v1":             {"nodepools", "nodeclaims"},
 	}
-	return wanted
 }
 
 // serves says what is missing.
