@@ -10,9 +10,11 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/karpenter/pkg/apis"
 
 	"naru.dev/naru/api/v1alpha1"
@@ -56,6 +58,14 @@ func (i inside) fresh(cluster, hash string) bool {
 	return ok && last.hash == hash && i.now().Sub(last.at) < again
 }
 
+// known tells whether something was applied, however long ago.
+func (i inside) known(key string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, ok := i.done[key]
+	return ok
+}
+
 func (i inside) remember(cluster, hash string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -82,8 +92,8 @@ func (i inside) forget(cluster string) {
 	maps.DeleteFunc(i.done, func(key string, _ applied) bool { return key == cluster || strings.HasPrefix(key, cluster+"/") })
 }
 
-// bootstrap applies what every cluster has inside. In a new cluster, what nobody waits for comes when the control plane is whole:
-// while it starts, others have better use for the processors.
+// bootstrap applies what every cluster has inside. In a new cluster, what nobody waits for comes when the control plane is whole and
+// pods find each other: before, others have better use for the processors.
 func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 	objects, err := insideObjects(s)
 	if err != nil {
@@ -95,18 +105,47 @@ func (c *Controller) bootstrap(ctx context.Context, s *scope) (next, error) {
 	if err := c.retire(ctx, s); err != nil {
 		return fail(s, v1alpha1.ClusterBootstrapped, err)
 	}
-	whole := len(s.missing) == 0 || s.cluster.Status.ObservedGeneration > 0
-	if whole && !slices.Contains(addonNames(s.cluster), late) {
-		objects, err := addons.Only(insideData(s), late)
-		if err != nil {
-			return fail(s, v1alpha1.ClusterBootstrapped, err)
-		}
-		if err := c.applyInside(ctx, s, s.cluster.Name+"/bootstrap/"+late, objects); err != nil {
+	if whole := len(s.missing) == 0 || s.cluster.Status.ObservedGeneration > 0; whole {
+		if err := c.bootstrapLate(ctx, s); err != nil {
 			return fail(s, v1alpha1.ClusterBootstrapped, err)
 		}
 	}
 	conditions.True(s.cluster, v1alpha1.ClusterBootstrapped, v1alpha1.ReasonReady, "the cluster's own objects were applied")
 	return next{}, nil
+}
+
+// bootstrapLate applies what is not needed for nodes to join and pods to run, once CoreDNS serves: an event of its Deployment leads
+// here again. A cluster without nodes has none of it, and no API that nobody answers for.
+func (c *Controller) bootstrapLate(ctx context.Context, s *scope) error {
+	key := s.cluster.Name + "/bootstrap/" + late
+	if slices.Contains(addonNames(s.cluster), late) {
+		return nil
+	}
+	if !c.known(key) {
+		serves, err := c.dnsServes(ctx, s)
+		if err != nil || !serves {
+			return err
+		}
+	}
+	objects, err := addons.Only(insideData(s), late)
+	if err != nil {
+		return err
+	}
+	return c.applyInside(ctx, s, key, objects)
+}
+
+// dnsServes tells whether a pod of CoreDNS is available, or the cluster has no CoreDNS.
+func (c *Controller) dnsServes(ctx context.Context, s *scope) (bool, error) {
+	tenant, err := c.tenants.Client(ctx, s.cluster.Name)
+	if err != nil {
+		return false, err
+	}
+	deployment := &appsv1.Deployment{}
+	err = tenant.Get(ctx, client.ObjectKey{Namespace: addons.Namespace, Name: "coredns"}, deployment)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("observing CoreDNS: %w", err)
+	}
+	return err != nil || deployment.Status.AvailableReplicas > 0, nil
 }
 
 // retire deletes what clusters of older versions of Naru have and none has now.

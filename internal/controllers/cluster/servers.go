@@ -31,7 +31,10 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
 	s.apiServers = servers.Ready
-	s.render.APIServers = apiServers(servers, s.render.Replicas)
+	if s.serverAnswers, err = c.serverAnswers(ctx, s, servers); err != nil {
+		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
+	}
+	s.render.APIServers = apiServers(servers, s.serverAnswers, s.render.Replicas)
 	if err := c.authentication(ctx, s); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
@@ -47,9 +50,6 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 		s.missing = append(s.missing, fmt.Sprintf("%d more API servers are to come", s.render.Replicas-servers.Wanted))
 	}
 	if _, err := c.watch(ctx, s, front.New()); err != nil {
-		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
-	}
-	if s.serverAnswers, err = c.serverAnswers(ctx, s, servers); err != nil {
 		return fail(s, v1alpha1.ClusterControlPlaneReady, err)
 	}
 	servers.Done = servers.Done && !changed
@@ -69,9 +69,10 @@ func (c *Controller) servers(ctx context.Context, s *scope) (next, error) {
 }
 
 // apiServers is how many API servers are to run now. A new cluster's first one writes what every cluster begins with;
-// others that start at the same time would only take its processor time, and everything waits for the first.
-func apiServers(observed component.Rollout, wanted int32) int32 {
-	if !observed.Exists || observed.Wanted == 1 && observed.Ready == 0 {
+// others that start at the same time would only take its processor time, and everything waits for the first. When it answers it
+// has almost done so, and will have when the others' pods run.
+func apiServers(observed component.Rollout, answers bool, wanted int32) int32 {
+	if !observed.Exists || observed.Wanted == 1 && !answers {
 		return 1
 	}
 	return wanted

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -26,6 +27,9 @@ const (
 	period = 10 * time.Minute
 	// soon is for a cluster that is about to answer.
 	soon = 5 * time.Second
+	// settled is how long a cluster is ready before it is observed for the first time without being asked for: what has just
+	// started has better use for the processors, and nothing to tell.
+	settled = 30 * time.Second
 	// limit is how long one observation may take.
 	limit = 15 * time.Second
 	// namedNodes is how many nodes of a kubelet's version are named.
@@ -77,12 +81,19 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (recon
 	return reconcile.Result{RequeueAfter: period}, nil
 }
 
-// left is how long the last observation is good for; 0 or less: it is not.
+// left is how long there is until the cluster is to be observed; 0 or less: now.
 func (c *Controller) left(cluster *v1alpha1.Cluster) time.Duration {
 	last := cluster.Status.Observations.ObservedAt.Time
 	asked, err := time.Parse(time.RFC3339, cluster.Annotations[v1alpha1.AnnotationObserve])
-	if last.IsZero() || err == nil && last.Before(asked) {
+	if err == nil && last.Before(asked) {
 		return 0
+	}
+	if last.IsZero() {
+		ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ClusterReady)
+		if ready == nil {
+			return settled
+		}
+		return ready.LastTransitionTime.Add(settled).Sub(c.clock.Now())
 	}
 	return last.Add(period).Sub(c.clock.Now())
 }

@@ -105,7 +105,8 @@ func TestLeft(t *testing.T) {
 		last        time.Time
 		want        time.Duration
 	}{
-		{"when it was never observed, it is now", "", time.Time{}, 0},
+		{"when it was never observed, it is when it has been ready for a while", "", time.Time{}, settled - 10*time.Second},
+		{"when it was never observed and is asked for, it is now", "2026-11-25T11:59:59Z", time.Time{}, 0},
 		{"when it was observed lately, it is good for a while", "", now.Add(-time.Minute), period - time.Minute},
 		{"when another observation was asked for since, it is now", "2026-11-25T11:59:30Z", now.Add(-time.Minute), 0},
 		{"when one was asked for before, it is good for a while", "2026-11-25T11:58:00Z", now.Add(-time.Minute), period - time.Minute},
@@ -113,6 +114,7 @@ func TestLeft(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationObserve: test.asked}}}
+			cluster.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ClusterReady, LastTransitionTime: metav1.NewTime(now.Add(-10 * time.Second))}}
 			cluster.Status.Observations.ObservedAt = metav1.NewTime(test.last)
 			if got := c.left(cluster); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
