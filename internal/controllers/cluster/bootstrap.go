@@ -11,6 +11,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
@@ -142,10 +143,12 @@ func (c *Controller) dnsServes(ctx context.Context, s *scope) (bool, error) {
 	}
 	deployment := &appsv1.Deployment{}
 	err = tenant.Get(ctx, client.ObjectKey{Namespace: addons.Namespace, Name: "coredns"}, deployment)
-	if client.IgnoreNotFound(err) != nil {
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	} else if err != nil {
 		return false, fmt.Errorf("observing CoreDNS: %w", err)
 	}
-	return err != nil || deployment.Status.AvailableReplicas > 0, nil
+	return deployment.Status.AvailableReplicas > 0, nil
 }
 
 // retire deletes what clusters of older versions of Naru have and none has now.
