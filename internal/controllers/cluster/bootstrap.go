@@ -193,8 +193,12 @@ func (c *Controller) applyInside(ctx context.Context, s *scope, key string, obje
 const late = "metrics-server"
 
 func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
-	var objects []*unstructured.Unstructured
-	// Karpenter has more kinds, of features that are off: objects of them would do nothing.
+	objects, err := addons.Render(insideData(s), append(addonNames(s.cluster), late)...)
+	if err != nil {
+		return nil, err
+	}
+	// Kinds come after the rights to them: Karpenter watches them as soon as they are served, and tries later and later what it may
+	// not do. It has more of them, for features that are off: such objects would do nothing.
 	for _, stream := range [][]byte{apis.NodePoolCRD, apis.NodeClaimCRD, config.TenantCRDs()} {
 		definitions, err := manifest.Decode(stream)
 		if err != nil {
@@ -202,8 +206,7 @@ func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definitions...)
 	}
-	more, err := addons.Render(insideData(s), append(addonNames(s.cluster), late)...)
-	return append(objects, more...), err
+	return objects, nil
 }
 
 func insideData(s *scope) addons.Data {
