@@ -233,7 +233,7 @@ func (a *authorities) follows(trusted []byte, signer *x509.Certificate) bool {
 			}
 		}
 	}
-	for _, process := range []string{"kubelet", "kube-proxy", "agent"} {
+	for _, process := range []string{"kubelet", "kube-proxy", "agent", konnectivityAgent} {
 		if !a.current(process) {
 			return false
 		}

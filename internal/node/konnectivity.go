@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	konnectivityAgent = "konnectivity-agent"
 	// konnectivityPort is where the front takes agents.
 	konnectivityPort = "8132"
 	// konnectivityHealth is the agent's port on 127.0.0.1 that says whether it is connected.
@@ -35,14 +36,14 @@ type jail struct {
 func konnectivity(config nodeconfig.Config, seen facts) supervise.Process {
 	files := credentialsOf(config.Role)
 	inside := jail{
-		root: runDir + "/konnectivity", program: programs + "konnectivity-agent",
+		root: runDir + "/konnectivity", program: programs + konnectivityAgent,
 		credentials: map[string]string{"ca.crt": files.clientCA, "tls.crt": files.konnectivity, "tls.key": files.konnectivityKey},
 		resolv:      resolvConf(config),
 	}
 	return supervise.Process{
-		Name: "konnectivity-agent",
+		Name: konnectivityAgent,
 		Command: []string{
-			"/konnectivity-agent",
+			"/" + konnectivityAgent,
 			"--ca-cert=/ca.crt", "--agent-cert=/tls.crt", "--agent-key=/tls.key",
 			"--proxy-server-host=" + config.APIServerHost(), "--proxy-server-port=" + konnectivityPort,
 			"--agent-id=" + config.Name, "--agent-identifiers=ipv4=" + seen.ip + "&host=" + config.Name,
