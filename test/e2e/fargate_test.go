@@ -122,14 +122,18 @@ func onTheirOwn(t *testing.T, w *world, c *cluster, nodes map[string]string) {
 		return nil
 	})
 	for name, node := range nodes {
-		found, err := c.kube.CoreV1().Nodes().Get(t.Context(), node, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		own, taints := found.Labels[v1alpha1.LabelFargatePod], found.Spec.Taints
-		if found.Labels[v1alpha1.LabelComputeType] != v1alpha1.FargateComputeType || own == "" || len(taints) != 1 || taints[0].Key != v1alpha1.LabelComputeType || taints[0].Effect != corev1.TaintEffectNoSchedule {
-			t.Errorf("the node of %s: %v, %v", name, found.Labels, taints)
-		}
+		// A pod can be ready before what tells of a new node that it isn't has been taken from it.
+		eventually(t, "Fargate's labels and its taint alone on the node of "+name, time.Minute, func(ctx context.Context) error {
+			found, err := c.kube.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			own, taints := found.Labels[v1alpha1.LabelFargatePod], found.Spec.Taints
+			if found.Labels[v1alpha1.LabelComputeType] != v1alpha1.FargateComputeType || own == "" || len(taints) != 1 || taints[0].Key != v1alpha1.LabelComputeType || taints[0].Effect != corev1.TaintEffectNoSchedule {
+				return fmt.Errorf("it has %v, %v", found.Labels, taints)
+			}
+			return nil
+		})
 		if out := w.kubectl(t, c, "-n", isolated, "exec", name, "--", "hostname"); strings.TrimSpace(out) != name {
 			t.Errorf("in %s: %q", name, out)
 		}
