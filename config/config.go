@@ -3,15 +3,18 @@
 package config
 
 import (
+	"bytes"
 	"embed"
 	"io/fs"
 	"strings"
+
+	"sigs.k8s.io/karpenter/pkg/apis"
 )
 
 //go:embed crd/*.yaml
 var crds embed.FS
 
-// tenantCRD is the only kind that lives in managed clusters.
+// tenantCRD is Naru's only kind that lives in managed clusters.
 const tenantCRD = "crd/naru.dev_narunodeclasses.yaml"
 
 // HostingCRDs is a YAML stream of the definitions that the hosting cluster gets.
@@ -31,8 +34,11 @@ func HostingCRDs() []byte {
 	return []byte(stream.String())
 }
 
-// TenantCRDs is a YAML stream of the definitions that each managed cluster gets.
-func TenantCRDs() []byte { return read(tenantCRD) }
+// TenantCRDs is a YAML stream of the definitions that each managed cluster gets, and that its Karpenter waits for. Karpenter has more
+// kinds, for features that are off: objects of them would do nothing.
+func TenantCRDs() []byte {
+	return bytes.Join([][]byte{apis.NodePoolCRD, apis.NodeClaimCRD, read(tenantCRD)}, []byte("\n---\n"))
+}
 
 func read(name string) []byte {
 	data, err := crds.ReadFile(name)

@@ -13,6 +13,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/karpenter/pkg/apis"
 	karpenter "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/controllers"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeoverlay"
@@ -38,10 +38,12 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/options"
 
 	"naru.dev/naru/api/v1alpha1"
+	definitions "naru.dev/naru/config"
 	"naru.dev/naru/internal/autoscale/fargate/ending"
 	"naru.dev/naru/internal/autoscale/fargate/gate"
 	"naru.dev/naru/internal/autoscale/nodeclass"
 	"naru.dev/naru/internal/autoscale/provider"
+	"naru.dev/naru/internal/kube/manifest"
 )
 
 const (
@@ -113,9 +115,13 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
+	wanted, err := kinds()
+	if err != nil {
+		return err
+	}
 	var last error
 	err = wait.PollUntilContextCancel(ctx, kindsInterval, true, func(context.Context) (bool, error) {
-		last = serves(c, kinds())
+		last = serves(c, wanted)
 		return last == nil, nil
 	})
 	if err != nil {
@@ -124,12 +130,27 @@ func awaitKinds(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// kinds are the resources that are watched, by group and version. They are defined one by one and in any order.
-func kinds() map[string][]string {
-	return map[string][]string{
-		v1alpha1.GroupVersion.String(): {"narunodeclasses"},
-		apis.Group + "/v1":             {"nodepools", "nodeclaims"},
+// kinds are the resources that are watched, by group and version: those of every definition that a cluster is given, one
+// by one and in any order.
+func kinds() (map[string][]string, error) {
+	objects, err := manifest.Decode(definitions.TenantCRDs())
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
 	}
+	wanted := map[string][]string{}
+	for _, object := range objects {
+		var definition apiextensionsv1.CustomResourceDefinition
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &definition); err != nil {
+			return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
+		}
+		for _, version := range definition.Spec.Versions {
+			if version.Served {
+				name := definition.Spec.Group + "/" + version.Name
+				wanted[name] = append(wanted[name], definition.Spec.Names.Plural)
+			}
+		}
+	}
+	return wanted, nil
 }
 
 // serves says what is missing.

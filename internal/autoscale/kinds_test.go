@@ -1,19 +1,18 @@
 package autoscale
 
 import (
-	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestKinds(t *testing.T) {
-	got := kinds()
-	for version, resources := range map[string][]string{
-		"naru.dev/v1alpha1": {"narunodeclasses"}, "karpenter.sh/v1": {"nodepools", "nodeclaims"},
-	} {
-		for _, resource := range resources {
-			if !slices.Contains(got[version], resource) {
-				t.Errorf("when kinds are waited for, %s of %s is one of them: got %v", resource, version, got[version])
-			}
-		}
+	got, err := kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"naru.dev/v1alpha1": {"narunodeclasses"}, "karpenter.sh/v1": {"nodepools", "nodeclaims"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("when kinds are waited for, they are those that a cluster is given (-want +got):\n%s", diff)
 	}
 }

@@ -86,17 +86,13 @@ func (j jail) fill() ([]*os.File, error) {
 	return nil, j.bindProgram()
 }
 
-// writeOwned writes a file that only nobody reads.
+// writeOwned writes a file that only nobody reads, while nobody's process does not run.
 func writeOwned(path string, content []byte) error {
-	next := path + ".next"
-	if err := os.WriteFile(next, content, 0o400); err != nil {
+	if err := os.WriteFile(path, content, 0o400); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err := os.Chown(next, nobody, nobody); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+	if err := os.Chown(path, nobody, nobody); err != nil {
+		return fmt.Errorf("giving %s to its user: %w", path, err)
 	}
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/karpenter/pkg/apis"
 
 	"naru.dev/naru/api/v1alpha1"
 	"naru.dev/naru/config"
@@ -154,7 +153,7 @@ func (c *Controller) dnsServes(ctx context.Context, s *scope) (bool, error) {
 // retire deletes what clusters of older versions of Naru have and none has now.
 func (c *Controller) retire(ctx context.Context, s *scope) error {
 	key := s.cluster.Name + "/bootstrap/retired"
-	if c.fresh(key, "") {
+	if c.known(key) { // nobody makes them again
 		return nil
 	}
 	tenant, err := c.tenants.Client(ctx, s.cluster.Name)
@@ -197,16 +196,13 @@ func insideObjects(s *scope) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Kinds come after the rights to them: Karpenter watches them as soon as they are served, and tries later and later what it may
-	// not do. It has more of them, for features that are off: such objects would do nothing.
-	for _, stream := range [][]byte{apis.NodePoolCRD, apis.NodeClaimCRD, config.TenantCRDs()} {
-		definitions, err := manifest.Decode(stream)
-		if err != nil {
-			return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
-		}
-		objects = append(objects, definitions...)
+	definitions, err := manifest.Decode(config.TenantCRDs())
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's kinds: %w", err)
 	}
-	return objects, nil
+	// Kinds come after the rights to them: Karpenter watches them as soon as they are served, and tries later and later what it may
+	// not do.
+	return append(objects, definitions...), nil
 }
 
 func insideData(s *scope) addons.Data {

@@ -18,7 +18,7 @@ import (
 
 // Where in the hosting cluster the parts of a machine's bootstrap files are.
 const (
-	// Those are in the cluster's namespace.
+	// The first four are in the cluster's namespace.
 	caSecret, caKey    = "ca", corev1.TLSCertKey
 	kubeProxySecret    = "kubeconfig-kube-proxy"
 	agentSecret        = "kubeconfig-agent"

@@ -100,7 +100,8 @@ first() {
   run naru create cluster vm --control-plane-replicas 1 --nodes 1 --wait --timeout 60m
   naru kubeconfig vm -o - >/root/vm.kubeconfig
   run cluster apply -f "$NARU_SOURCE/examples/hello/hello.yaml"
-  run cluster rollout status deployment/hello deployment/hello-store --timeout 1800s
+  # Not by "rollout status", which ends with Kubernetes' own progress deadline of ten minutes.
+  run cluster wait deployment/hello deployment/hello-store --for condition=Available --timeout 1800s
   say "the application: $(await cluster get --raw /api/v1/namespaces/default/services/http:hello:http/proxy/)"
   run naru verify vm --timeout 30m
   # systemd works out anew which controllers its units want, and must not take ours away.
