@@ -102,6 +102,9 @@ func mountDisk(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, device.Close()) }()
+	if err := device.stopWriting(); err != nil {
+		return err
+	}
 	if err := unix.Mount(device.path, path, "ext4", mountFlags, mountOptions); err != nil {
 		return fmt.Errorf("mounting %s: %w", path, err)
 	}
@@ -149,6 +152,21 @@ type loopDevice struct {
 // Close closes the device and removes its name. What is mounted goes on.
 func (d *loopDevice) Close() error {
 	return errors.Join(d.File.Close(), os.RemoveAll(filepath.Dir(d.path)))
+}
+
+// stopWriting keeps the device open for reading alone: a kernel without CONFIG_BLK_DEV_WRITE_MOUNTED mounts none that
+// somebody has open for writing.
+func (d *loopDevice) stopWriting() error {
+	reader, err := os.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("opening %s again: %w", d.path, err)
+	}
+	writer := d.File
+	d.File = reader
+	if err := writer.Close(); err != nil {
+		return fmt.Errorf("closing %s for writing: %w", d.path, err)
+	}
+	return nil
 }
 
 // attach makes an image a block device.
