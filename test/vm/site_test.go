@@ -15,13 +15,13 @@ import (
 	"naru.dev/naru/internal/release"
 )
 
-// packages are the Debian packages of the image: a stock kernel, what runs systemd, and what `naru up` needs of a machine.
-const packages = "linux-image-amd64,initramfs-tools,systemd-sysv,dbus,udev,kmod,procps,iproute2,nftables,util-linux,ca-certificates"
+// packages are the Debian packages of the image: what runs systemd, and what `naru up` needs of a machine.
+const packages = "systemd-sysv,dbus,udev,kmod,procps,iproute2,nftables,util-linux,ca-certificates"
 
 // diskSize leaves room for what `naru up` asks for.
 const diskSize = "24G"
 
-// site is where the image is kept once it is made: beside the build cache, by the hash of its inputs.
+// site is where kernel and image are kept once they are made: beside the build cache, by the hash of their inputs.
 type site struct{ source, cache string }
 
 func newSite(t *testing.T) site {
@@ -56,31 +56,49 @@ func (s site) scratch(t *testing.T) string {
 	return dir
 }
 
-// image returns the system of a machine that was never started, and makes it where it is missing, which takes minutes.
-func (s site) image(t *testing.T) system {
+// kernel returns the kernel, a program, and compiles it where it is missing, which takes minutes.
+func (s site) kernel(t *testing.T) string {
+	t.Helper()
+	in := func(name string) string { return filepath.Join(s.source, "test/vm/kernel", name) }
+	return s.ensure(t, "linux", hash(t, "", in("build.sh"), in("config"), in("host-cpu.patch")), func(dir, made string) {
+		output(t, dir, in("build.sh"), made)
+	})
+}
+
+// image returns the disk of a machine that was never started.
+func (s site) image(t *testing.T) string {
 	t.Helper()
 	unit := filepath.Join(s.source, "test/vm/guest/naru-vm.service")
-	dir := filepath.Join(s.cache, "vm", "image-"+hash(t, packages+diskSize, unit))
-	image := system{
-		kernel: filepath.Join(dir, "vmlinuz"), initrd: filepath.Join(dir, "initrd.img"), disk: filepath.Join(dir, "disk"),
+	return s.ensure(t, "disk", hash(t, packages+diskSize, unit), func(dir, made string) {
+		root := filepath.Join(dir, "root")
+		output(t, dir, "mmdebstrap", "--mode=root", "--variant=minbase", "--include="+packages, "bookworm", root)
+		output(t, root, "cp", unit, "etc/systemd/system/")
+		output(t, root, "ln", "-s", "../naru-vm.service", "etc/systemd/system/multi-user.target.wants/")
+		// Mounted when somebody looks: it would be one mount more after the scenario than before.
+		output(t, root, "ln", "-s", "/dev/null", "etc/systemd/system/proc-sys-fs-binfmt_misc.automount")
+		output(t, dir, "truncate", "-s", diskSize, made)
+		output(t, dir, "mkfs.ext4", "-q", "-F", "-d", root, made)
+	})
+}
+
+// ensure returns a file of the cache. make gets an empty folder and the path to make the file at.
+func (s site) ensure(t *testing.T, name, key string, make func(dir, made string)) string {
+	t.Helper()
+	file := filepath.Join(s.cache, "vm", name+"-"+key)
+	if _, err := os.Stat(file); err == nil {
+		return file
 	}
-	if _, err := os.Stat(dir); err == nil {
-		return image
-	}
-	t.Logf("making %s", dir)
+	t.Logf("making %s", file)
 	scratch := s.scratch(t)
-	root, made := filepath.Join(scratch, "root"), filepath.Join(scratch, "made")
-	output(t, scratch, "mkdir", made)
-	output(t, scratch, "mmdebstrap", "--mode=root", "--variant=minbase", "--include="+packages, "bookworm", root)
-	output(t, root, "cp", unit, "etc/systemd/system/")
-	output(t, root, "ln", "-s", "../naru-vm.service", "etc/systemd/system/multi-user.target.wants/")
-	// Mounted when somebody looks: it would be one mount more after the scenario than before.
-	output(t, root, "ln", "-s", "/dev/null", "etc/systemd/system/proc-sys-fs-binfmt_misc.automount")
-	output(t, root, "cp", "vmlinuz", "initrd.img", made)
-	output(t, made, "truncate", "-s", diskSize, "disk")
-	output(t, made, "mkfs.ext4", "-q", "-F", "-d", root, "disk")
-	output(t, scratch, "mv", made, dir)
-	return image
+	dir, made := filepath.Join(scratch, "work"), filepath.Join(scratch, "made")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	make(dir, made)
+	if err := os.Rename(made, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // environment is what guest/scenario.sh reads.

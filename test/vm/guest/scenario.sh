@@ -15,9 +15,9 @@ run() {
   say "took $((SECONDS - begin)) s"
 }
 
-# await repeats a command until it succeeds, for 30 minutes at most.
+# await repeats a command until it succeeds, for 5 minutes at most.
 await() {
-  local end=$((SECONDS + 1800))
+  local end=$((SECONDS + 300))
   until "$@" >/tmp/await 2>&1; do
     ((SECONDS < end)) || { cat /tmp/await; fail "waited in vain for: $*"; }
     sleep 1
@@ -33,6 +33,7 @@ explain() {
     tail -n 12 "/var/lib/naru/hosts/host-1/data/log/naru/$log.log" || true
   done
   naru status || true
+  [[ ! -e /root/vm.kubeconfig ]] || timeout 60 kubectl --kubeconfig /root/vm.kubeconfig get nodes,pods,pvc,events -A || true
 }
 
 # footprint prints what the platform could leave on the machine: it must be the same before and after.
@@ -56,7 +57,7 @@ isolated() {
 }
 
 # prepare puts what was built outside where it was outside, with writes that stay in here, and stands in for Go, which
-# would read ten thousand files through 9p to find everything up to date.
+# would read ten thousand files through hostfs to find everything up to date.
 prepare() {
   local dir upper
   for dir in "$NARU_SOURCE" "$NARU_CACHE_DIR"; do
@@ -95,15 +96,14 @@ limited() {
 cluster() { kubectl --kubeconfig /root/vm.kubeconfig "$@"; }
 
 first() {
-  run isolated naru up --timeout 40m
+  run isolated naru up
   run naru status
-  run naru create cluster vm --control-plane-replicas 1 --nodes 1 --wait --timeout 60m
+  run naru create cluster vm --control-plane-replicas 1 --nodes 1 --wait
   naru kubeconfig vm -o - >/root/vm.kubeconfig
   run cluster apply -f "$NARU_SOURCE/examples/hello/hello.yaml"
-  # Not by "rollout status", which ends with Kubernetes' own progress deadline of ten minutes.
-  run cluster wait deployment/hello deployment/hello-store --for condition=Available --timeout 1800s
+  run cluster wait deployment/hello deployment/hello-store --for condition=Available --timeout 300s
   say "the application: $(await cluster get --raw /api/v1/namespaces/default/services/http:hello:http/proxy/)"
-  run naru verify vm --timeout 30m
+  run naru verify vm
   # systemd works out anew which controllers its units want, and must not take ours away.
   run systemctl daemon-reload
   limited
@@ -115,11 +115,11 @@ first() {
 
 second() {
   local content
-  run isolated naru up --timeout 40m
+  run isolated naru up
   content=$(await cluster get configmap acknowledged -o 'jsonpath={.data.content}')
   say "the object: $content"
   [[ $content == "written before the power was lost" ]] || fail "the object holds: $content"
-  run await naru verify vm --timeout 30m
+  run await naru verify vm
   run naru down
   footprint >/tmp/after
   diff /tmp/before /tmp/after || fail "down has left something, see above"
