@@ -16,8 +16,8 @@ const PriorityClass = "naru-control-plane"
 const nonRoot = int64(65532)
 
 // Harden gives the pods of a Deployment, StatefulSet or DaemonSet what every control-plane pod has: no
-// root, no capability, a read-only root file system, seccomp, no service-account token, a priority, and
-// spreading over hosts and zones. What a manifest says already stays. Other kinds are left alone. A
+// root, no capability, a read-only root file system, seccomp, no service-account token, a priority, names that
+// are looked up as they stand, and spreading over hosts and zones. What a manifest says already stays. Other kinds are left alone. A
 // container without requests and limits is an error. config is a hash of the configuration that the pods read
 // when they start: another one rolls them.
 func Harden(object *unstructured.Unstructured, config string) error {
@@ -61,6 +61,9 @@ func hardenPod(pod map[string]any) {
 	setDefault(pod, "automountServiceAccountToken", false)
 	setDefault(pod, "enableServiceLinks", false)
 	setDefault(pod, "priorityClassName", PriorityClass)
+	// API servers look etcd's members up for each of some sixty connections: by the default of five dots, each time in
+	// three domains that don't have them.
+	setDefault(pod, "dnsConfig", map[string]any{"options": []any{map[string]any{"name": "ndots", "value": "1"}}})
 	setDefault(pod, "securityContext", map[string]any{
 		"runAsNonRoot": true, "runAsUser": nonRoot, "runAsGroup": nonRoot, "fsGroup": nonRoot,
 		"fsGroupChangePolicy": "OnRootMismatch",
