@@ -58,9 +58,7 @@ func scenarios() []scenario {
 		{name: "repair", run: testRepair},
 		{name: "faults", run: testFaults},
 		{name: "renewal", run: testRenewal},
-		// Apart, because a request is still lost in it now and then: a front that is new takes connections before it knows a server
-		// (README, "Not proven").
-		{name: "rotation", run: testRotation, apart: true},
+		{name: "rotation", run: testRotation},
 		// Apart, because it needs programs that Naru can't fetch.
 		{name: "terraform", run: testTerraform, apart: true},
 		{name: "replicas", run: testReplicas},
