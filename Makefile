@@ -46,7 +46,7 @@ down: naru ## stop everything that `make up` started; data is kept
 demo: up ## everything: a cluster "demo" with an application on it
 	test/demo.sh
 
-test: build ## all tests: unit, against a real API server, and end to end (as root)
+test: build ## all tests: unit, against a real API server, end to end, and in a virtual machine (as root)
 	go test -vet=off -timeout 30m ./...
 	$(MAKE) e2e
 	$(MAKE) e2e-vm RUN=v2

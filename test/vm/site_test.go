@@ -81,8 +81,8 @@ func (s site) image(t *testing.T) string {
 	})
 }
 
-// ensure returns a file of the cache. make gets an empty folder and the path to make the file at.
-func (s site) ensure(t *testing.T, name, key string, make func(dir, made string)) string {
+// ensure returns a file of the cache. build gets an empty folder and the path to make the file at.
+func (s site) ensure(t *testing.T, name, key string, build func(dir, made string)) string {
 	t.Helper()
 	file := filepath.Join(s.cache, "vm", name+"-"+key)
 	if _, err := os.Stat(file); err == nil {
@@ -94,7 +94,7 @@ func (s site) ensure(t *testing.T, name, key string, make func(dir, made string)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	make(dir, made)
+	build(dir, made)
 	if err := os.Rename(made, file); err != nil {
 		t.Fatal(err)
 	}
