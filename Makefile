@@ -1,11 +1,11 @@
 # Naru's commands. `make help` lists them.
 
 # The Debian packages that the build and the tests need, beside Go (the version in go.mod, or newer).
-DEBIAN_PACKAGES := ca-certificates gcc iproute2 libc6-dev libseccomp-dev mmdebstrap nftables pkg-config
+DEBIAN_PACKAGES := ca-certificates gcc iproute2 libc6-dev libseccomp-dev mmdebstrap nftables patch pkg-config
 # What the tests run beside them.
 CLIENT_PACKAGES := awscli
 # What e2e-vm needs beside them: it compiles a kernel and makes a disk.
-VM_PACKAGES := bc bison e2fsprogs flex patch xz-utils
+VM_PACKAGES := bc bison e2fsprogs flex xz-utils
 
 # Tests and builds share compiled packages only where they are compiled alike.
 export CGO_ENABLED := 0
@@ -19,7 +19,7 @@ KUBERNETES ?= 1.37
 HOSTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: clients oracle help deps naru build up down demo test e2e e2e-vm scorecard lint generate verify bench
+.PHONY: clients gotestsum oracle help deps naru build up down demo test e2e e2e-vm scorecard lint generate verify bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,14 +46,19 @@ down: naru ## stop everything that `make up` started; data is kept
 demo: up ## everything: a cluster "demo" with an application on it
 	test/demo.sh
 
-test: build ## all tests: unit, against a real API server, end to end, and in a virtual machine (as root)
-	go test -vet=off -timeout 30m ./...
+test: build gotestsum ## all tests: unit, against a real API server, end to end, and in a virtual machine (as root)
+	bin/gotestsum --format standard-quiet -- -vet=off -timeout 30m ./...
 	$(MAKE) e2e
 	$(MAKE) e2e-vm RUN=v2
 
+# It runs go test and says again at the end which tests failed, and with what: after 25 minutes of output nobody finds that.
+VERBOSELY := bin/gotestsum --format standard-verbose --
+gotestsum:
+	@cd tools/gotestsum && go build -o $(CURDIR)/bin/gotestsum gotest.tools/gotestsum
+
 # Not cached: the platform under test is no input that go knows of. RUN=app runs one scenario.
-e2e: build clients ## the end-to-end scenarios on a platform of their own (as root)
-	NARU_E2E_CLIENTS="$(CLIENTS)" go test -vet=off -tags e2e -count 1 -timeout 60m -v -run 'TestE2E/$(RUN)' ./test/e2e
+e2e: build clients gotestsum ## the end-to-end scenarios on a platform of their own (as root)
+	NARU_E2E_CLIENTS="$(CLIENTS)" $(VERBOSELY) -vet=off -tags e2e -count 1 -timeout 60m -run 'TestE2E/$(RUN)' ./test/e2e
 
 # Users' own clients. The tests also take the AWS CLI that the machine has, and leave npm's out where there is no npm.
 CLIENTS := $(CACHE)/clients
@@ -65,8 +70,8 @@ clients: deps ## fetch AWS's clients, which the tests run: Debian's AWS CLI, and
 
 # RUN=v2 runs one case.
 e2e-vm: DEBIAN_PACKAGES += $(VM_PACKAGES)
-e2e-vm: build ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
-	go test -vet=off -tags vm -count 1 -timeout 90m -v -run 'TestVM/$(RUN)' ./test/vm
+e2e-vm: build gotestsum ## systemd, cgroup v2 and the loss of power, in a virtual machine (as root)
+	$(VERBOSELY) -vet=off -tags vm -count 1 -timeout 90m -run 'TestVM/$(RUN)' ./test/vm
 
 # The reports are replaced once the run has come to its end, so that a broken one leaves the last good ones.
 scorecard: up ## evaluate the running platform, row by row; the reports go to docs/scorecard/, the score into README.md

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -39,10 +40,12 @@ func Error(err error) (text string, code int) {
 		ExitCode() int
 	}
 	var status apierrors.APIStatus
+	// A program that was run has a method of this name, too, and says nothing but "exit status 1".
+	var foreign *exec.ExitError
 	switch {
 	case err == nil:
 		return "", exitcode.OK
-	case errors.As(err, &coded):
+	case errors.As(err, &coded) && !errors.As(coded, &foreign):
 		return coded.Error(), coded.ExitCode()
 	case hostingUnreachable(err):
 		return (&platform.NotRunningError{}).Error(), exitcode.NotRunning

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 
@@ -70,6 +71,10 @@ func TestError(t *testing.T) {
 		"when a usage error is wrapped, it is printed bare": {
 			fmt.Errorf("parsing flags: %w", Usagef("--nodes %d is below 0", -1)),
 			answer{"--nodes -1 is below 0", exitcode.Usage},
+		},
+		"when a program that was run failed, it is printed whole": {
+			fmt.Errorf("building etcd: no such file: %w", exec.Command("false").Run()),
+			answer{"building etcd: no such file: exit status 1", exitcode.Failed},
 		},
 		"when interrupted, it says so": {fmt.Errorf("waiting: %w", context.Canceled), answer{"interrupted", exitcode.Interrupted}},
 		"when anything else, it is printed whole": {

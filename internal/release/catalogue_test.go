@@ -131,6 +131,7 @@ func TestComponentKey(t *testing.T) {
 		"when another component changes, it is the same":     {of(edit("components/other/go.mod", "x"), component, "v1", "go1.26"), false},
 		"when go.mod changes, it changes":                    {of(edit("components/etcd/go.mod", "x"), component, "v1", "go1.26"), true},
 		"when go.sum changes, it changes":                    {of(edit("components/etcd/go.sum", "x"), component, "v1", "go1.26"), true},
+		"when a patch is added, it changes":                  {of(edit("components/etcd/a.patch", "x"), component, "v1", "go1.26"), true},
 		"when a Go file changes, it changes":                 {of(edit("components/etcd/etcd/main.go", "x"), component, "v1", "go1.26"), true},
 		"when the version changes, it changes":               {of(base(), component, "v2", "go1.26"), true},
 		"when Go changes, it changes":                        {of(base(), component, "v1", "go1.27"), true},

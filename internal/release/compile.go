@@ -31,8 +31,17 @@ func (b *builder) compileComponent(ctx context.Context, component Component) err
 	}
 	step := component.Name + " " + version
 	dir, err := b.step(step, "bin/"+component.Name, key, func(dir string) error {
+		work, err := os.MkdirTemp("", "naru-"+component.Name+"-")
+		if err != nil {
+			return fmt.Errorf("making a folder to patch in: %w", err)
+		}
+		defer os.RemoveAll(work)
+		sources, err := b.sources(ctx, step, component, work)
+		if err != nil {
+			return err
+		}
 		// One call for all programs: what they share is compiled and loaded once.
-		compile := goTool(step, filepath.Join(b.source, "components", component.Dir), component.Cgo)
+		compile := goTool(step, sources, component.Cgo)
 		compile.args = append(compile.args, component.goFlags(version)...)
 		compile.args = append(compile.args, "-o", dir+"/")
 		for _, program := range component.Programs {

@@ -24,7 +24,7 @@ func key(parts ...string) string {
 	return hex.EncodeToString(sum.Sum(nil))[:32]
 }
 
-// componentKey is the key of a component's programs: its go.mod, go.sum and Go files, how
+// componentKey is the key of a component's programs: its go.mod, go.sum, Go files and patches, how
 // it is built and by which Go.
 func componentKey(source fs.FS, component Component, version, goVersion string) (string, error) {
 	parts := append([]string{"component", component.Name, version, goVersion, fmt.Sprint(component.Cgo)},
@@ -51,7 +51,7 @@ func componentKey(source fs.FS, component Component, version, goVersion string) 
 }
 
 func isBuildInput(name string) bool {
-	return name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go")
+	return name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go") || strings.HasSuffix(name, ".patch")
 }
 
 // fileKey is the key of a file's content.
