@@ -24,7 +24,7 @@ const (
 )
 
 // testClients lets AWS's own clients of today do what their users do: what is printed for the AWS CLI, and a cluster's life by
-// the SDK for JavaScript.
+// the SDK for JavaScript. Both at a time, because the AWS CLI looks every 30 s whether what it waits for is there.
 func testClients(t *testing.T, w *world) {
 	folder := os.Getenv(clientsVariable)
 	if folder == "" {
@@ -32,14 +32,19 @@ func testClients(t *testing.T, w *world) {
 	}
 	w.small(t)
 	t.Run("what is printed for the AWS CLI is true", func(t *testing.T) {
+		t.Parallel()
 		commands, err := consoleCommands("../../examples/aws-cli.md")
 		if err != nil {
 			t.Fatal(err)
 		}
 		follow(t, commands)
 	})
-	t.Run("Debian's AWS CLI, which is told the address in each call", func(t *testing.T) { testDebianCLI(t, newAWS(t)) })
+	t.Run("Debian's AWS CLI, which is told the address in each call", func(t *testing.T) {
+		t.Parallel()
+		testDebianCLI(t, newAWS(t))
+	})
 	t.Run("the SDK for JavaScript leads a cluster through its life", func(t *testing.T) {
+		t.Parallel()
 		if _, err := exec.LookPath("node"); err != nil {
 			t.Skip("this machine has no node: its part is not tried")
 		}

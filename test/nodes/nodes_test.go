@@ -30,8 +30,10 @@ func TestNodes(t *testing.T) {
 		{"when kubeconfigs are renewed, machines are given them and go on", renewed},
 		{"when a node pod is deleted, another machine takes its place", replaced},
 		{"when a NodeClaim vanishes, its machine does not outlive it", leak},
-		{"when a group grows and shrinks, machines come and go", scaled},
+		// Karpenter looks for what a group lacks once a minute.
 		{"when pods are pending, a dynamic group brings a machine for them", pending},
+		{"when a machine went with its claim, another takes its place", func(t *testing.T, w *world) { w.ready(t, "workers", 2) }},
+		{"when a group grows and shrinks, machines come and go", scaled},
 		{"when a Fargate profile chooses pods, each gets a machine of its own", fargateProfile},
 		{"when a group is deleted, nothing of it is left", deleted},
 	} {
@@ -215,7 +217,6 @@ func leak(t *testing.T, w *world) {
 		}
 		return ""
 	})
-	w.ready(t, "workers", 2)
 }
 
 func (w *world) scale(t *testing.T, name string, change func(*v1alpha1.ScalingSpec)) {

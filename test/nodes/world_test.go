@@ -177,6 +177,8 @@ func (w *world) startNaru(ctx context.Context, t *testing.T, running *sync.WaitG
 	tenants := tenant.New(manager.GetClient(), newScheme(t))
 	watches, err := tenantwatch.New(tenants, log)
 	must(t, err)
+	// It outlives the manager, and an API server that is told to stop waits a minute for who watches.
+	t.Cleanup(func() { watches.Forget(cluster) })
 	hosting := manager.GetClient()
 	driver := pod.New(hosting, clock.RealClock{})
 	must(t, tenantwatchcontroller.NewController(hosting, watches).SetupWithManager(manager))
