@@ -15,10 +15,11 @@ const (
 	logDir           = "/var/log/naru"
 	programs         = "/usr/local/bin/"
 	// kubeletCertificate is where a worker's kubelet keeps its client certificate and key, and renews them.
-	kubeletCertificate = kubeletPKI + "/kubelet-client-current.pem"
+	kubeletCertificate = kubeletPKI + "/" + clientCurrent
 	// kubeletServing is the same of its serving certificate.
 	kubeletServing = kubeletPKI + "/kubelet-server-current.pem"
 	kubeletPKI     = "/var/lib/kubelet/pki"
+	clientCurrent  = "kubelet-client-current.pem"
 	// kubeletFollows says which authorities the kubelet follows: another content starts it again.
 	kubeletFollows = runDir + "/kubelet-follows"
 )

@@ -54,7 +54,7 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 	api := cluster{server: config.APIServer, files: files}
 	joinable := shared(api.joinable)
 	proxy.Awaits, agent.Awaits = joinable, joinable
-	kubelet.Awaits = notesAuthorities(files.clientCA, joinable)
+	kubelet.Awaits = notesAuthorities(files.clientCA, api.join(config.Name, kubeletPKI, joinable))
 	list := []supervise.Process{containerd, kubelet, proxy, agent, konnectivity(config, seen)}
 	return append(list, pulls(config, shared(api.answers))...)
 }
