@@ -3,11 +3,8 @@ package node
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,15 +14,10 @@ import (
 	"strings"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/util/cert"
-	"k8s.io/client-go/util/certificate"
-	"k8s.io/client-go/util/certificate/csr"
-	"k8s.io/client-go/util/keyutil"
 
 	"naru.dev/naru/api/v1alpha1"
 )
@@ -171,39 +163,14 @@ func (a *authorities) request(ctx context.Context, signer *x509.Certificate) err
 	if err != nil {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	issued, key, err := clientCertificate(ctx, api, a.node)
 	if err != nil {
-		return fmt.Errorf("generating a key: %w", err)
-	}
-	encoded, err := keyutil.MarshalPrivateKeyToPEM(key)
-	if err != nil {
-		return fmt.Errorf("encoding a key: %w", err)
-	}
-	subject := &pkix.Name{CommonName: "system:node:" + a.node, Organization: []string{"system:nodes"}}
-	template, err := cert.MakeCSR(key, subject, nil, nil)
-	if err != nil {
-		return fmt.Errorf("making a signing request: %w", err)
-	}
-	usages := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth}
-	name, uid, err := csr.RequestCertificateWithContext(ctx, api, template, "", certificatesv1.KubeAPIServerClientKubeletSignerName, nil, usages, key)
-	if err != nil {
-		return fmt.Errorf("asking for a client certificate: %w", err)
-	}
-	issued, err := csr.WaitForCertificate(ctx, api, name, uid)
-	if err != nil {
-		return fmt.Errorf("waiting for a client certificate: %w", err)
+		return err
 	}
 	if own, err := leading(issued); err != nil || own.CheckSignatureFrom(signer) != nil {
 		return errors.New("controller managers do not sign with " + signer.Subject.CommonName + " yet")
 	}
-	store, err := certificate.NewFileStore("kubelet-client", kubeletPKI, kubeletPKI, "", "")
-	if err != nil {
-		return fmt.Errorf("opening the kubelet's certificates: %w", err)
-	}
-	if _, err := store.Update(issued, encoded); err != nil {
-		return fmt.Errorf("writing the kubelet's client certificate: %w", err)
-	}
-	return nil
+	return keepClientCertificate(kubeletPKI, issued, key)
 }
 
 // api is the cluster's, for the kubelet's own user.

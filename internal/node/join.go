@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -37,57 +36,65 @@ func (c cluster) join(name, pki string, joinable func(context.Context) error) fu
 		}
 		ctx, cancel := context.WithTimeout(ctx, signTimeout)
 		defer cancel()
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return fmt.Errorf("making the kubelet's key: %w", err)
-		}
-		certificate, err := c.signed(ctx, name, key)
+		api, err := c.byToken()
 		if err != nil {
 			return err
 		}
-		return keep(pki, certificate, key)
+		issued, key, err := clientCertificate(ctx, api, name)
+		if err != nil {
+			return err
+		}
+		return keepClientCertificate(pki, issued, key)
 	}
 }
 
-// signed asks for a client certificate with the token, as the kubelet does
-// (https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/).
-func (c cluster) signed(ctx context.Context, name string, key crypto.Signer) (certificate []byte, err error) {
+// byToken is the cluster's API, for who joins.
+func (c cluster) byToken() (kubernetes.Interface, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.files.kubeletBootstrap)
 	if err != nil {
 		return nil, fmt.Errorf("reading the token: %w", err)
 	}
-	client, err := kubernetes.NewForConfig(config)
+	api, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("reading the token: %w", err)
+		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	subject := pkix.Name{CommonName: "system:node:" + name, Organization: []string{"system:nodes"}}
-	request, err := cert.MakeCSR(key, &subject, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the kubelet's certificate: %w", err)
-	}
-	usages := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth}
-	asked, uid, err := csr.RequestCertificateWithContext(ctx, client, request, "", certificatesv1.KubeAPIServerClientKubeletSignerName, nil, usages, key)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the kubelet's certificate: %w", err)
-	}
-	if certificate, err = csr.WaitForCertificate(ctx, client, asked, uid); err != nil {
-		return nil, fmt.Errorf("waiting for the kubelet's certificate: %w", err)
-	}
-	return certificate, nil
+	return api, nil
 }
 
-// keep writes a certificate where the kubelet finds and renews it.
-func keep(pki string, signed []byte, key *ecdsa.PrivateKey) error {
-	encoded, err := keyutil.MarshalPrivateKeyToPEM(key)
+// clientCertificate asks for a client certificate of a node's kubelet, as the kubelet does
+// (https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/), and waits until it is signed. Both are PEM.
+func clientCertificate(ctx context.Context, api kubernetes.Interface, node string) (issued, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("keeping the kubelet's certificate: %w", err)
+		return nil, nil, fmt.Errorf("generating a key: %w", err)
 	}
+	if key, err = keyutil.MarshalPrivateKeyToPEM(private); err != nil {
+		return nil, nil, fmt.Errorf("encoding a key: %w", err)
+	}
+	subject := &pkix.Name{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}}
+	template, err := cert.MakeCSR(private, subject, nil, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a signing request: %w", err)
+	}
+	usages := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth}
+	name, uid, err := csr.RequestCertificateWithContext(ctx, api, template, "", certificatesv1.KubeAPIServerClientKubeletSignerName, nil, usages, private)
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking for a client certificate: %w", err)
+	}
+	if issued, err = csr.WaitForCertificate(ctx, api, name, uid); err != nil {
+		return nil, nil, fmt.Errorf("waiting for a client certificate: %w", err)
+	}
+	return issued, key, nil
+}
+
+// keepClientCertificate writes a certificate and its key where the kubelet finds and renews them.
+func keepClientCertificate(pki string, issued, key []byte) error {
 	store, err := certificate.NewFileStore("kubelet-client", pki, pki, "", "")
 	if err != nil {
-		return fmt.Errorf("keeping the kubelet's certificate: %w", err)
+		return fmt.Errorf("opening the kubelet's certificates: %w", err)
 	}
-	if _, err := store.Update(signed, encoded); err != nil {
-		return fmt.Errorf("keeping the kubelet's certificate: %w", err)
+	if _, err := store.Update(issued, key); err != nil {
+		return fmt.Errorf("writing the kubelet's client certificate: %w", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +15,7 @@ func (b *builder) sources(ctx context.Context, step string, component Component,
 	if err != nil || len(patches) == 0 {
 		return own, err
 	}
-	upstream, err := moduleFolder(ctx, step, own, component)
+	upstream, err := b.moduleDir(ctx, component)
 	if err != nil {
 		return "", err
 	}
@@ -36,19 +35,4 @@ func (b *builder) sources(ctx context.Context, step string, component Component,
 	replace.args = []string{"go", "mod", "edit", "-replace=" + component.Module + "=./" + patched}
 	_, err = replace.run(ctx)
 	return work, err
-}
-
-// moduleFolder is where the module cache holds a component's sources. They are fetched where they are missing.
-func moduleFolder(ctx context.Context, step, folder string, component Component) (string, error) {
-	download := goTool(step, folder, false)
-	download.args = []string{"go", "mod", "download", "-json", component.Module}
-	answer, err := download.run(ctx)
-	if err != nil {
-		return "", err
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal([]byte(answer), &module); err != nil {
-		return "", fmt.Errorf("finding the sources of %s: %w", component.Name, err)
-	}
-	return module.Dir, nil
 }
