@@ -101,7 +101,7 @@ func (c *Controller) apply(ctx context.Context, inside client.Client, profile ty
 	return again, nil
 }
 
-// look observes whether the profile is in force: a pod that is shown to the cluster is the profile's, and Karpenter takes the pool.
+// look observes whether the profile is in force: the cluster's policies know it, and Karpenter takes the pool.
 func (c *Controller) look(ctx context.Context, inside client.Client, p *v1alpha1.FargateProfile) error {
 	synced := conditions.Get(p, v1alpha1.FargateProfileSynced)
 	seen, err := shown(ctx, inside, p)
@@ -120,20 +120,24 @@ func (c *Controller) look(ctx context.Context, inside client.Client, p *v1alpha1
 		conditions.False(p, v1alpha1.FargateProfileInForce, v1alpha1.ReasonProgressing, problem)
 		return nil
 	}
-	conditions.True(p, v1alpha1.FargateProfileInForce, v1alpha1.ReasonReady, "a pod was shown to the cluster and is the profile's, and Karpenter can make machines")
+	conditions.True(p, v1alpha1.FargateProfileInForce, v1alpha1.ReasonReady, "the cluster's policies choose the profile's pods, and Karpenter can make machines")
 	return nil
 }
 
-// shown shows the cluster a pod, as a dry run, and tells whether it came back as the profile's.
+// shown shows the cluster pods, as a dry run, and tells whether its policies know the profile.
 func shown(ctx context.Context, inside client.Client, p *v1alpha1.FargateProfile) (bool, error) {
-	probe := fargate.Probe(p.UID)
-	err := inside.Create(ctx, probe, client.DryRunAll)
-	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) {
-		return false, nil // a cluster that is being made has no service accounts yet
-	} else if err != nil {
-		return false, fmt.Errorf("showing the cluster a pod: %w", err)
+	for _, probe := range fargate.Probes(p) {
+		answer := probe.Pod.DeepCopy()
+		err := inside.Create(ctx, answer, client.DryRunAll)
+		// A cluster that is being made has no service accounts yet: not found.
+		if err != nil && !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && !apierrors.IsNotFound(err) {
+			return false, fmt.Errorf("showing the cluster a pod: %w", err)
+		}
+		if !probe.Passed(answer, err) {
+			return false, nil
+		}
 	}
-	return fargate.Seen(probe, p.Name), nil
+	return true, nil
 }
 
 // poolProblem says why Karpenter makes no machines for the profile, or "".

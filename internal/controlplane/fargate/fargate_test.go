@@ -38,7 +38,7 @@ func selector(namespace string, labels ...string) v1alpha1.FargateProfileSelecto
 func profiles() []v1alpha1.FargateProfile {
 	return []v1alpha1.FargateProfile{
 		profile("web", selector("web"), selector("team-?-*", "tier", "front", "a.b/c", "v1.*")),
-		profile("any", selector("either"), selector("keyed", "app.*/role", "*")),
+		profile("any", selector("either"), selector("keyed", "app.*/role", "*"), selector("kube-system")),
 		profile("later", selector("either")),
 		// What kubectl may write, and must stay a text.
 		profile("odd", selector("other", `" in {} || true || "`, "x"), selector("other", `*" || true || k.matches("`, `'") || true || ("`)),
@@ -69,6 +69,9 @@ func newWorld(t *testing.T) world {
 			t.Fatal(err)
 		}
 	}
+	if passed := w.passed(t.Context()); passed != "no no no" {
+		t.Errorf("probes passed without a policy: %s", passed)
+	}
 	objects, err := Policies(profiles())
 	if err != nil {
 		t.Fatal(err)
@@ -77,12 +80,8 @@ func newWorld(t *testing.T) world {
 		t.Fatal(err)
 	}
 	err = naru.Eventually(t.Context(), "the policies to be in force", time.Minute, func(ctx context.Context) error {
-		probe := Probe(types.UID("uid-of-later"))
-		if err := w.Create(ctx, probe, client.DryRunAll); err != nil {
-			return err
-		}
-		if !Seen(probe, "later") {
-			return fmt.Errorf("the probe came back as %+v", probe.ObjectMeta)
+		if passed := w.passed(ctx); passed != "yes yes yes" {
+			return fmt.Errorf("probes passed: %s", passed)
 		}
 		return nil
 	})
@@ -90,6 +89,17 @@ func newWorld(t *testing.T) world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// passed shows the cluster all probes of the last profile that chooses them, and says which ones pass.
+func (w world) passed(ctx context.Context) string {
+	later := profile("later")
+	var said []string
+	for _, probe := range Probes(&later) {
+		err := w.Create(ctx, probe.Pod, client.DryRunAll)
+		said = append(said, map[bool]string{true: "yes", false: "no"}[probe.Passed(probe.Pod, err)])
+	}
+	return strings.Join(said, " ")
 }
 
 func pod(namespace string, change ...func(*corev1.Pod)) *corev1.Pod {
@@ -145,7 +155,7 @@ func (w world) testChosen(t *testing.T) {
 		"when its own label names one of them, it is that":             {pod("either", labelsOf(v1alpha1.LabelFargateProfile, "later")), "later"},
 		"when its own label names one that does not, it is none":       {pod("web", labelsOf(v1alpha1.LabelFargateProfile, "later")), ""},
 		"when it is a DaemonSet's, it is not":                          {pod("web", owned("DaemonSet", "x")), ""},
-		"when it is really made, a probe's label means nothing":        {pod("kube-system", labelsOf(v1alpha1.LabelFargateProbe, "uid-of-web")), ""},
+		"when it is really made, a probe's label means nothing":        {pod("kube-system", labelsOf(v1alpha1.LabelFargateProbe, "uid-of-later", v1alpha1.LabelFargateProfile, "later")), ""},
 		"when it has selectors, tolerations and gates, they are added": {pod("web", furnished), "web"},
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -154,7 +164,7 @@ func (w world) testChosen(t *testing.T) {
 				t.Fatal(err)
 			}
 			if test.want != "" {
-				if !Seen(test.pod, test.want) || len(test.pod.Spec.NodeSelector) != len(before.Spec.NodeSelector)+1 || len(test.pod.Spec.SchedulingGates) != len(before.Spec.SchedulingGates)+1 {
+				if !runsBy(test.pod, test.want) || len(test.pod.Spec.NodeSelector) != len(before.Spec.NodeSelector)+1 || len(test.pod.Spec.SchedulingGates) != len(before.Spec.SchedulingGates)+1 {
 					t.Errorf("got labels %v, %+v", test.pod.Labels, test.pod.Spec)
 				}
 				return
@@ -205,20 +215,6 @@ func (w world) testRefused(t *testing.T) {
 	}
 }
 
-// away tells whether every way to schedule a pod leaves machines of Fargate out.
-func away(p *corev1.Pod) bool {
-	if p.Spec.Affinity == nil || p.Spec.Affinity.NodeAffinity == nil || p.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return false
-	}
-	for _, term := range p.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		last := len(term.MatchExpressions) - 1
-		if last < 0 || term.MatchExpressions[last].Key != v1alpha1.LabelComputeType || term.MatchExpressions[last].Operator != corev1.NodeSelectorOpNotIn {
-			return false
-		}
-	}
-	return true
-}
-
 func (w world) testOthers(t *testing.T) {
 	terms := func(p *corev1.Pod) {
 		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{
@@ -244,7 +240,7 @@ func (w world) testOthers(t *testing.T) {
 			if err := w.Create(t.Context(), test.pod, client.DryRunAll); err != nil {
 				t.Fatal(err)
 			}
-			if got := away(test.pod); got != test.want {
+			if got := staysAway(test.pod); got != test.want {
 				t.Errorf("got %+v", test.pod.Spec.Affinity)
 			}
 		})
