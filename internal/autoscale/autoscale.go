@@ -54,6 +54,8 @@ const (
 	requestsPerSecond, requestBurst = 200, 300
 	// leaseName, in kube-system of the tenant, keeps two processes from deciding at once.
 	leaseName, leaseNamespace = "naru-karpenter", "kube-system"
+	// userAgent is this process's name in logs, and as the owner of fields.
+	userAgent = "naru-karpenter"
 	// drainTime is how long controllers have to end when the process is asked to stop.
 	drainTime = 5 * time.Second
 	// kindsInterval is how often a cluster that is being made is asked for its kinds.
@@ -224,11 +226,12 @@ func karpenterOptions() *options.Options {
 func newManager(config Config) (manager.Manager, error) {
 	tenant := rest.CopyConfig(config.Tenant)
 	tenant.QPS, tenant.Burst = requestsPerSecond, requestBurst
-	tenant.UserAgent = "naru-karpenter"
+	tenant.UserAgent = userAgent
 	drain := drainTime
 	m, err := ctrl.NewManager(tenant, ctrl.Options{
 		Logger:                        config.Log,
 		Scheme:                        clientgoscheme.Scheme,
+		NewClient:                     newClaims,
 		LeaderElection:                true,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       leaseNamespace,
@@ -284,7 +287,7 @@ func newHosting(config Config) (hosting, error) {
 		return hosting{}, fmt.Errorf("building scheme: %w", err)
 	}
 	rest := rest.CopyConfig(config.Hosting)
-	rest.UserAgent = "naru-karpenter/" + config.Cluster
+	rest.UserAgent = userAgent + "/" + config.Cluster
 	// Each needs its own rate limiter, or a burst of machines would starve the cache.
 	c, err := client.New(rest, client.Options{Scheme: scheme})
 	if err != nil {

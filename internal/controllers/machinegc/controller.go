@@ -146,7 +146,8 @@ func (c *Controller) leaked(ctx context.Context, machine *v1alpha1.Machine) (str
 	}
 	claim := &metav1.PartialObjectMetadata{}
 	claim.SetGroupVersionKind(tenantwatch.NodeClaims().GetObjectKind().GroupVersionKind())
-	if err := inside.Get(ctx, client.ObjectKey{Name: machine.Spec.Claim.Name}, claim); apierrors.IsNotFound(err) {
+	err = inside.Get(ctx, client.ObjectKey{Name: machine.Spec.Claim.Name}, claim)
+	if missing(err) {
 		return fmt.Sprintf("NodeClaim %s does not exist", machine.Spec.Claim.Name), nil
 	} else if err != nil {
 		return "", fmt.Errorf("reading NodeClaim %s: %w", machine.Spec.Claim.Name, err)
@@ -155,4 +156,10 @@ func (c *Controller) leaked(ctx context.Context, machine *v1alpha1.Machine) (str
 		return fmt.Sprintf("NodeClaim %s is another one by now", machine.Spec.Claim.Name), nil
 	}
 	return "", nil
+}
+
+// missing tells whether an API server says that it has no such object. One that does not know the kind, which others may know
+// already, does not find the resource either.
+func missing(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
 }
