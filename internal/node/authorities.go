@@ -138,12 +138,11 @@ func (a *authorities) step(ctx context.Context) error {
 // renew sees to it that the kubelet's certificates are of the authority that signs. It returns true where the running kubelet
 // has another one.
 func (a *authorities) renew(ctx context.Context, signer *x509.Certificate) (bool, error) {
-	renewed := false
-	if !signedBy(kubeletCertificate, signer) {
+	renewed := !signedBy(kubeletCertificate, signer)
+	if renewed || lent(kubeletCertificate) {
 		if err := a.request(ctx, signer); err != nil {
 			return false, err
 		}
-		renewed = true
 	}
 	if exists(kubeletServing) && !signedBy(kubeletServing, signer) {
 		// A kubelet that starts without one asks for one.
@@ -227,14 +226,26 @@ func (a *authorities) say(ctx context.Context, fingerprint string) error {
 	return nil
 }
 
+// lent tells whether the certificate in a file is the one that the machine was given to join with: that is good for an hour, those
+// that controller managers sign for a year. The kubelet that runs with it asks for another in time, but a node that stands still
+// meanwhile could not come back.
+func lent(path string) bool {
+	own, err := certificateIn(path)
+	return err == nil && own.NotAfter.Sub(own.NotBefore) < 24*time.Hour
+}
+
 // signedBy tells whether the certificate in a file is an authority's.
 func signedBy(path string, authority *x509.Certificate) bool {
+	own, err := certificateIn(path)
+	return err == nil && own.CheckSignatureFrom(authority) == nil
+}
+
+func certificateIn(path string) (*x509.Certificate, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return false
+		return nil, fmt.Errorf("reading a certificate: %w", err)
 	}
-	own, err := leading(data)
-	return err == nil && own.CheckSignatureFrom(authority) == nil
+	return leading(data)
 }
 
 // leading reads the first certificate of a PEM file, which may hold a key, too.

@@ -20,7 +20,12 @@ const askTimeout = 2 * time.Second
 type cluster struct {
 	server string
 	files  credentials
+	// joined says that the node has joined before: then it waits for nobody.
+	joined bool
 }
+
+// versions is the least that takes an identity, and no rights: the list of the API's versions.
+const versions = "/api"
 
 // sharedFor is how long one answer serves all who wait for the same.
 const sharedFor = 100 * time.Millisecond
@@ -42,52 +47,66 @@ func shared(ask func(context.Context) error) func(context.Context) error {
 	}
 }
 
-// joinable returns nil once the API takes the token that the kubelet joins with, and at once where the kubelet has
-// joined before. The cluster has what a node needs by then: what comes earlier ends, and is started again later and later.
-func (c cluster) joinable(ctx context.Context) error {
-	if exists(c.files.kubelet) {
-		return nil
-	}
-	config, err := clientcmd.LoadFromFile(c.files.kubeletBootstrap)
-	if err != nil {
-		return fmt.Errorf("reading the token: %w", err)
-	}
-	for _, user := range config.AuthInfos {
-		status, err := c.ask(ctx, user.Token)
+// allowed returns nil once the API lets the user of a kubeconfig read a path: a cluster that is being made knows its users and their
+// rights some time after it answers, and a process that is refused tries again later and later.
+func (c cluster) allowed(kubeconfig, path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if c.joined {
+			return nil
+		}
+		certificate, key, err := identityIn(kubeconfig)
+		if err != nil {
+			return err
+		}
+		identity, err := tls.X509KeyPair(certificate, key)
+		if err != nil {
+			return fmt.Errorf("reading the certificate of %s: %w", kubeconfig, err)
+		}
+		status, err := c.ask(ctx, path, identity)
 		if err != nil {
 			return err
 		}
 		if status != http.StatusOK {
-			return fmt.Errorf("asking %s with the token: status %d", c.server, status)
+			return fmt.Errorf("asking %s%s as the user of %s: status %d", c.server, path, kubeconfig, status)
 		}
-	}
-	return nil
-}
-
-// answers returns nil once the API answers at all, and at once where the kubelet has joined before.
-func (c cluster) answers(ctx context.Context) error {
-	if exists(c.files.kubelet) {
 		return nil
 	}
-	_, err := c.ask(ctx, "")
+}
+
+// identityIn reads the client certificate, and its key, of a kubeconfig with one user. Both are PEM.
+func identityIn(kubeconfig string) (certificate, key []byte, err error) {
+	config, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the certificate: %w", err)
+	}
+	for _, user := range config.AuthInfos {
+		certificate, key = user.ClientCertificateData, user.ClientKeyData
+	}
+	return certificate, key, nil
+}
+
+// answers returns nil once the API answers at all.
+func (c cluster) answers(ctx context.Context) error {
+	if c.joined {
+		return nil
+	}
+	_, err := c.ask(ctx, versions)
 	return err
 }
 
-// ask sends the least that takes an identity: the list of the API's versions.
-func (c cluster) ask(ctx context.Context, token string) (status int, err error) {
+// ask reads a path as who the identities say, if any.
+func (c cluster) ask(ctx context.Context, path string, identities ...tls.Certificate) (status int, err error) {
 	authority, err := os.ReadFile(c.files.clientCA)
 	if err != nil {
 		return 0, fmt.Errorf("reading the cluster's authority: %w", err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+"/api", nil)
+	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Certificates: identities}
+	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
 	if err != nil {
 		return 0, fmt.Errorf("asking %s: %w", c.server, err)
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := (&http.Client{Transport: transport, Timeout: askTimeout}).Do(request)
 	if err != nil {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"net/http"
@@ -13,51 +14,45 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-func TestJoinable(t *testing.T) {
+func TestAllowed(t *testing.T) {
 	var known atomic.Bool
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api" || r.Header.Get("Authorization") != "Bearer the-token" || !known.Load() {
-			w.WriteHeader(http.StatusUnauthorized)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/nodes" || len(r.TLS.PeerCertificates) == 0 || r.TLS.PeerCertificates[0].Subject.CommonName != "worker-1" || !known.Load() {
+			w.WriteHeader(http.StatusForbidden)
 		}
 	}))
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	server.StartTLS()
 	defer server.Close()
 	dir := t.TempDir()
-	files := credentials{
-		clientCA: filepath.Join(dir, "ca.crt"), kubeletBootstrap: filepath.Join(dir, "bootstrap"), kubelet: filepath.Join(dir, "kubelet"),
-	}
+	files := credentials{clientCA: filepath.Join(dir, "ca.crt"), kubeletBootstrap: filepath.Join(dir, "bootstrap")}
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(files.clientCA, authority, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig := clientcmdapi.Config{AuthInfos: map[string]*clientcmdapi.AuthInfo{"bootstrap": {Token: "the-token"}}}
-	if err := clientcmd.WriteToFile(kubeconfig, files.kubeletBootstrap); err != nil {
-		t.Fatal(err)
-	}
+	certificate, key := selfSigned(t, "worker-1", time.Hour)
+	writeKubeconfig(t, files.kubeletBootstrap, certificate, key)
 	c := cluster{server: server.URL, files: files}
-	if c.joinable(t.Context()) == nil {
-		t.Error("when the API does not know the token, the kubelet waits")
+	allowed := c.allowed(files.kubeletBootstrap, "/api/v1/nodes?limit=1")
+	if allowed(t.Context()) == nil {
+		t.Error("when the API does not allow it yet, it is awaited")
 	}
 	if err := c.answers(t.Context()); err != nil {
-		t.Errorf("an API that knows nobody answers: %v", err)
+		t.Errorf("an API that allows nothing answers: %v", err)
 	}
 	known.Store(true)
-	if err := c.joinable(t.Context()); err != nil {
-		t.Errorf("when the API takes the token, the kubelet can join: %v", err)
+	if err := allowed(t.Context()); err != nil {
+		t.Errorf("when the API allows it, there is nothing to wait for: %v", err)
 	}
 	server.Close()
-	if c.joinable(t.Context()) == nil || c.answers(t.Context()) == nil {
+	if allowed(t.Context()) == nil || c.answers(t.Context()) == nil {
 		t.Error("when nobody listens, it is waited for")
 	}
-	if err := os.WriteFile(files.kubelet, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(c.joinable(t.Context()), c.answers(t.Context())); err != nil {
-		t.Errorf("when the kubelet has joined before, it waits for nobody: %v", err)
+	c.joined = true
+	if err := errors.Join(c.allowed(files.kubeletBootstrap, versions)(t.Context()), c.answers(t.Context())); err != nil {
+		t.Errorf("when the node has joined before, it waits for nobody: %v", err)
 	}
 }
 

@@ -12,53 +12,37 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/certificate"
 	"k8s.io/client-go/util/certificate/csr"
 	"k8s.io/client-go/util/keyutil"
 )
 
-// signTimeout is how long one request for a certificate is waited for. In a new cluster it is signed when the controller manager runs.
-const signTimeout = time.Minute
-
-// join gets a worker's kubelet its first client certificate, once the API takes the token, and keeps it in the folder pki. It returns
-// at once where the kubelet has one. The kubelet can ask for it itself, but works meanwhile, as nobody: what is refused is tried again
-// later and later, and pods that come first are refused in turn ("services have not yet been read at least once"), which cost a new
-// cluster 12 s at times.
-func (c cluster) join(name, pki string, joinable func(context.Context) error) func(context.Context) error {
+// join gives a worker's kubelet the client certificate that the machine was given, once the API takes it, in the folder pki. It returns
+// at once where the kubelet has one that is good. A kubelet that starts without works meanwhile, as nobody: what is refused is tried
+// again later and later, and pods that come first are refused in turn ("services have not yet been read at least once"), which cost a
+// new cluster 12 s at times.
+func (c cluster) join(pki string) func(context.Context) error {
+	admitted := c.allowed(c.files.kubeletBootstrap, versions)
 	return func(ctx context.Context) error {
-		if exists(c.files.kubelet) || exists(filepath.Join(pki, clientCurrent)) {
+		if good(filepath.Join(pki, clientCurrent)) {
 			return nil
 		}
-		if err := joinable(ctx); err != nil {
+		if err := admitted(ctx); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, signTimeout)
-		defer cancel()
-		api, err := c.byToken()
+		certificate, key, err := identityIn(c.files.kubeletBootstrap)
 		if err != nil {
 			return err
 		}
-		issued, key, err := clientCertificate(ctx, api, name)
-		if err != nil {
-			return err
-		}
-		return keepClientCertificate(pki, issued, key)
+		return keepClientCertificate(pki, certificate, key)
 	}
 }
 
-// byToken is the cluster's API, for who joins.
-func (c cluster) byToken() (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.files.kubeletBootstrap)
-	if err != nil {
-		return nil, fmt.Errorf("reading the token: %w", err)
-	}
-	api, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
-	}
-	return api, nil
+// good tells whether the certificate in a file has not ended.
+func good(path string) bool {
+	own, err := certificateIn(path)
+	return err == nil && time.Now().Before(own.NotAfter)
 }
 
 // clientCertificate asks for a client certificate of a node's kubelet, as the kubelet does

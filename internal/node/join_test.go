@@ -1,16 +1,17 @@
 package node
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"math/big"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,31 +20,70 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/keyutil"
 
 	"naru.dev/naru/test/env"
 )
 
 func TestJoin(t *testing.T) {
 	config := env.Start(t)
-	client, err := kubernetes.NewForConfig(config)
+	dir := t.TempDir()
+	files := credentials{clientCA: filepath.Join(dir, "ca"), kubeletBootstrap: filepath.Join(dir, "bootstrap")}
+	if err := os.WriteFile(files.clientCA, config.CAData, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	join := cluster{server: strings.TrimSuffix(config.Host, "/"), files: files}.join(dir)
+	stranger, key := selfSigned(t, "worker-1", time.Hour)
+	writeKubeconfig(t, files.kubeletBootstrap, stranger, key)
+	if join(t.Context()) == nil {
+		t.Error("when the API does not take the certificate, it is awaited")
+	}
+	writeKubeconfig(t, files.kubeletBootstrap, config.CertData, config.KeyData)
+	if err := join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(t, dir); got != string(config.CertData) {
+		t.Errorf("when the API takes the certificate, the kubelet is given it: got %s", got)
+	}
+	writeKubeconfig(t, files.kubeletBootstrap, nil, nil)
+	if err := join(t.Context()); err != nil {
+		t.Errorf("when there is a certificate, none is needed: %v", err)
+	}
+	ended, key := selfSigned(t, "worker-1", -time.Minute)
+	if err := keepClientCertificate(dir, ended, key); err != nil {
+		t.Fatal(err)
+	}
+	if join(t.Context()) == nil {
+		t.Error("when it has come to its end, another is awaited")
+	}
+	writeKubeconfig(t, files.kubeletBootstrap, config.CertData, config.KeyData)
+	if err := join(t.Context()); err != nil || kept(t, dir) != string(config.CertData) {
+		t.Errorf("when there is another, it is taken: %v", err)
+	}
+}
+
+// kept is the certificate in a kubelet's folder.
+func kept(t *testing.T, dir string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, clientCurrent))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	files := credentials{kubelet: filepath.Join(dir, "kubelet"), kubeletBootstrap: filepath.Join(dir, "bootstrap")}
-	writeKubeconfig(t, config, files.kubeletBootstrap)
-	ready := errors.New("not yet")
-	join := cluster{files: files}.join("worker-1", dir, func(context.Context) error { return ready })
-	if err := join(t.Context()); !errors.Is(err, ready) {
-		t.Errorf("when the API does not take the token yet, nothing is asked for: got %v", err)
+	block, _ := pem.Decode(content)
+	return string(pem.EncodeToMemory(block))
+}
+
+func TestClientCertificate(t *testing.T) {
+	client, err := kubernetes.NewForConfig(env.Start(t))
+	if err != nil {
+		t.Fatal(err)
 	}
-	ready = nil
 	asked := make(chan certificatesv1.CertificateSigningRequestSpec, 1)
 	go func() { asked <- sign(t, client) }()
-	if err := join(t.Context()); err != nil {
+	issued, key, err := clientCertificate(t.Context(), client, "worker-1")
+	if err != nil {
 		t.Fatal(err)
 	}
 	request := <-asked
@@ -54,25 +94,36 @@ func TestJoin(t *testing.T) {
 	if diff := cmp.Diff(want, request.Usages); diff != "" {
 		t.Errorf("usages (-want +got):\n%s", diff)
 	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, clientCurrent), filepath.Join(dir, clientCurrent))
+	pair, err := tls.X509KeyPair(issued, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := pair.Leaf.Subject.String(); got != "CN=system:node:worker-1,O=system:nodes" {
 		t.Errorf("the certificate is the node's: got %s", got)
 	}
-	if err := join(t.Context()); err != nil {
-		t.Errorf("when there is a certificate, none is asked for: %v", err)
-	}
 }
 
-func writeKubeconfig(t *testing.T, config *rest.Config, file string) {
+func selfSigned(t *testing.T, name string, life time.Duration) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life)}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err = keyutil.MarshalPrivateKeyToPEM(private); err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), key
+}
+
+func writeKubeconfig(t *testing.T, file string, certificate, key []byte) {
 	t.Helper()
 	err := clientcmd.WriteToFile(clientcmdapi.Config{
-		CurrentContext: "x",
-		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "x", AuthInfo: "x"}},
-		Clusters:       map[string]*clientcmdapi.Cluster{"x": {Server: config.Host, CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"x": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
+		AuthInfos: map[string]*clientcmdapi.AuthInfo{"x": {ClientCertificateData: certificate, ClientKeyData: key}},
 	}, file)
 	if err != nil {
 		t.Fatal(err)

@@ -51,10 +51,10 @@ func processes(config nodeconfig.Config, seen facts) []supervise.Process {
 		return []supervise.Process{containerd, kubelet, proxy, agent, {Name: "bootstrap", Command: config.Bootstrap, OneShot: true}}
 	}
 	kubelet.Reads = []string{kubeletFollows}
-	api := cluster{server: config.APIServer, files: files}
-	joinable := shared(api.joinable)
-	proxy.Awaits, agent.Awaits = joinable, joinable
-	kubelet.Awaits = notesAuthorities(files.clientCA, api.join(config.Name, kubeletPKI, joinable))
+	api := cluster{server: config.APIServer, files: files, joined: exists(files.kubelet)}
+	kubelet.Awaits = notesAuthorities(files.clientCA, api.join(kubeletPKI))
+	proxy.Awaits = api.allowed(files.kubeProxy, "/api/v1/services?limit=1")
+	agent.Awaits = api.allowed(files.agent, "/api/v1/nodes?limit=1")
 	list := []supervise.Process{containerd, kubelet, proxy, agent, konnectivity(config, seen)}
 	return append(list, pulls(config, shared(api.answers))...)
 }

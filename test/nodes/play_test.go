@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/node/nodeconfig"
 )
 
@@ -65,7 +65,7 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 	if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod.Name + "-bootstrap"}, &secret); err != nil {
 		return err
 	}
-	if known, err := w.knowsToken(ctx, pod.Name, string(secret.Data["bootstrap.kubeconfig"])); err != nil || !known {
+	if err := w.isNode(ctx, pod.Name, secret.Data["bootstrap.kubeconfig"]); err != nil {
 		return err
 	}
 	var files nodeconfig.Config
@@ -79,18 +79,25 @@ func (w *world) register(ctx context.Context, pod *corev1.Pod) error {
 	return w.Create(ctx, &node)
 }
 
-// knowsToken tells whether the cluster takes the token that a machine was given.
-func (w *world) knowsToken(ctx context.Context, machine, kubeconfig string) (bool, error) {
-	var tokens corev1.SecretList
-	if err := w.List(ctx, &tokens, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels{v1alpha1.LabelMachine: machine}); err != nil {
-		return false, err
+// isNode tells whether a machine was given a certificate that makes it its node in the cluster.
+func (w *world) isNode(ctx context.Context, machine string, kubeconfig []byte) error {
+	_, _, identity := pki.Identity(kubeconfig)
+	own, err := pki.Parse(identity.Certificate)
+	if err != nil {
+		return err
 	}
-	for _, token := range tokens.Items {
-		if strings.Contains(kubeconfig, string(token.Data["token-id"])+"."+string(token.Data["token-secret"])) {
-			return true, nil
-		}
+	var ca corev1.Secret
+	if err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "ca"}, &ca); err != nil {
+		return err
 	}
-	return false, nil
+	authority, err := pki.Parse(ca.Data["tls.crt"])
+	if err != nil {
+		return err
+	}
+	if own.Subject.String() != "CN=system:node:"+machine+",O=system:nodes" {
+		return fmt.Errorf("it would be %s", own.Subject)
+	}
+	return own.CheckSignatureFrom(authority)
 }
 
 // report says that a node is ready, and of what size, as its machine class promises.

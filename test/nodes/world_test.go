@@ -39,6 +39,7 @@ import (
 	"naru.dev/naru/internal/controllers/machinegc"
 	"naru.dev/naru/internal/controllers/nodegroup"
 	tenantwatchcontroller "naru.dev/naru/internal/controllers/tenantwatch"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/kube/tenantwatch"
 	"naru.dev/naru/internal/machines/pod"
@@ -124,8 +125,10 @@ func (w *world) furnish(t *testing.T) {
 	w.create(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "registry"},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}}})
 	w.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "registry-ca"}, Data: map[string][]byte{"tls.crt": []byte("x")}})
+	authority, err := pki.NewCA("naru:"+cluster, time.Now())
+	must(t, err)
 	for name, data := range map[string]map[string][]byte{
-		"ca":                    {"tls.crt": w.config.CAData},
+		"ca":                    {"tls.crt": authority.Certificate, "tls.key": authority.Key},
 		"kubeconfig-kube-proxy": {"kubeconfig": []byte("x")},
 		"kubeconfig-agent":      {"kubeconfig": []byte("x")},
 		"konnectivity-agent":    {"tls.crt": []byte("x"), "tls.key": []byte("x")},

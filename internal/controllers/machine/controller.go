@@ -1,12 +1,12 @@
 // Package machine brings Machines to life through a driver, and sees them off.
 //
-// A machine that was made ahead, before its cluster can be asked anything, is provisioned with a token that the cluster
-// learns of later.
+// A machine is provisioned with a certificate of its node, which its cluster does not have to be asked for: machines that are made
+// ahead join as soon as it answers.
 //
 //	Machine ──► Provisioned (the driver made it, it runs) ──► Joined (its node is Ready) ──► Ready
 //	   │                    │
 //	   │                    └─ it ended by itself ──► its NodeClaim and the Machine are deleted; Karpenter replaces them
-//	   └─ deleted ──► the driver ends it ──► its pods, node and token in the cluster are deleted ──► gone
+//	   └─ deleted ──► the driver ends it ──► its pods and node in the cluster are deleted ──► gone
 package machine
 
 import (
@@ -223,11 +223,11 @@ func (c *Controller) create(ctx context.Context, s *scope) (result reconcile.Res
 	} else if err != nil {
 		return reconcile.Result{}, "", err
 	}
-	token, err := c.token(ctx, s)
+	identity, err := c.identity(ctx, s, in.authority)
 	if err != nil {
 		return reconcile.Result{}, "", err
 	}
-	blueprint, err := in.blueprint(s.machine, token)
+	blueprint, err := in.blueprint(s.machine, identity)
 	if err != nil {
 		return reconcile.Result{}, "", err
 	}

@@ -63,7 +63,7 @@ func (c *Controller) finalize(ctx context.Context, s *scope) (reconcile.Result, 
 		return reconcile.Result{}, fmt.Errorf("ending machine %s: %w", s.machine.Name, err)
 	}
 	if s.inside != nil {
-		for _, tidy := range []func(context.Context, *scope) error{deleteToken, c.markNode, deletePods, c.deleteClaim, deleteNode} {
+		for _, tidy := range []func(context.Context, *scope) error{c.markNode, deletePods, c.deleteClaim, deleteNode} {
 			if err := tidy(ctx, s); err != nil {
 				return reconcile.Result{}, err
 			}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"naru.dev/naru/api/v1alpha1"
+	"naru.dev/naru/internal/controlplane/pki"
 	"naru.dev/naru/internal/kube/tenant"
 	"naru.dev/naru/internal/machines"
 	"naru.dev/naru/internal/machines/bootstrap"
@@ -41,12 +42,13 @@ func (e *waitError) Error() string { return e.what + " is not there yet" }
 
 // inputs are what a blueprint is made of, beside the Machine.
 type inputs struct {
-	cluster bootstrap.Cluster
-	class   v1alpha1.MachineClassSpec
+	cluster   bootstrap.Cluster
+	authority pki.Material
+	class     v1alpha1.MachineClassSpec
 }
 
-func (in inputs) blueprint(machine *v1alpha1.Machine, token string) (machines.Blueprint, error) {
-	files, err := bootstrap.Files(in.cluster, machine, in.class, token)
+func (in inputs) blueprint(machine *v1alpha1.Machine, identity bootstrap.Identity) (machines.Blueprint, error) {
+	files, err := bootstrap.Files(in.cluster, machine, in.class, identity)
 	if err != nil {
 		return machines.Blueprint{}, fmt.Errorf("writing bootstrap files of %s: %w", machine.Name, err)
 	}
@@ -88,6 +90,7 @@ func (c *Controller) readCredentials(ctx context.Context, s *scope, in *inputs) 
 		to        *[]byte
 	}{
 		{caSecret, caKey, &in.cluster.CA},
+		{caSecret, corev1.TLSPrivateKeyKey, &in.authority.Key},
 		{kubeProxySecret, tenant.KubeconfigKey, &in.cluster.KubeProxy},
 		{agentSecret, tenant.KubeconfigKey, &in.cluster.Agent},
 		{konnectivitySecret, corev1.TLSCertKey, &in.cluster.Konnectivity},
@@ -102,6 +105,7 @@ func (c *Controller) readCredentials(ctx context.Context, s *scope, in *inputs) 
 			return &waitError{"key " + part.key + " of " + what}
 		}
 	}
+	in.authority.Certificate = in.cluster.CA
 	return nil
 }
 

@@ -74,16 +74,20 @@ func Render(data Data, but ...string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// Retired are objects that older versions of Naru made: konnectivity's agents were pods.
+// Retired are objects that older versions of Naru made: konnectivity's agents were pods, and machines joined with tokens.
 func Retired() []*unstructured.Unstructured {
 	var objects []*unstructured.Unstructured
-	for _, one := range []struct{ version, kind, name string }{
-		{"apps/v1", "DaemonSet", "konnectivity-agent"}, {"v1", "Secret", "konnectivity-agent"}, {"v1", "ConfigMap", "konnectivity-ca"},
+	for _, one := range []struct{ version, kind, namespace, name string }{
+		{"apps/v1", "DaemonSet", Namespace, "konnectivity-agent"},
+		{"v1", "Secret", Namespace, "konnectivity-agent"},
+		{"v1", "ConfigMap", Namespace, "konnectivity-ca"},
+		{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", "naru:machine-bootstrap"},
+		{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", "naru:machine-client-certificate"},
 	} {
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(one.version)
 		object.SetKind(one.kind)
-		object.SetNamespace(Namespace)
+		object.SetNamespace(one.namespace)
 		object.SetName(one.name)
 		objects = append(objects, object)
 	}

@@ -3,6 +3,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,7 +20,7 @@ import (
 const (
 	// CALifetime is how long an authority is valid. Authorities are not renewed by themselves: see Authorities.
 	CALifetime = 10 * 365 * 24 * time.Hour
-	// LeafLifetime is how long every other certificate is valid.
+	// LeafLifetime is how long other certificates are valid that say nothing else.
 	LeafLifetime = 365 * 24 * time.Hour
 	// clockSkew is how far a certificate's start lies back, for machines whose clock is late.
 	clockSkew = 5 * time.Minute
@@ -47,6 +48,8 @@ type Leaf struct {
 	DNSNames     []string
 	IPs          []net.IP
 	Usage        Usage
+	// Life is how long it is valid; 0: LeafLifetime.
+	Life time.Duration
 }
 
 // NewCA makes a self-signed authority.
@@ -68,7 +71,7 @@ func Issue(ca Material, leaf Leaf, now time.Time) (Material, error) {
 	if err != nil {
 		return Material{}, fmt.Errorf("reading the authority: %w", err)
 	}
-	end := now.Add(LeafLifetime)
+	end := now.Add(cmp.Or(leaf.Life, LeafLifetime))
 	if end.After(parent.certificate.NotAfter) {
 		end = parent.certificate.NotAfter
 	}

@@ -154,6 +154,11 @@ func certificates(in Input, front, service net.IP) []Certificate {
 	}
 }
 
+// NodeLeaf is the client certificate of a node's kubelet: https://kubernetes.io/docs/reference/access-authn-authz/node/.
+func NodeLeaf(node string, life time.Duration) Leaf {
+	return Leaf{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}, Usage: Client, Life: life}
+}
+
 // served is what a component serves its health and metrics with: without one it would make a key for itself at every start, and
 // nobody could tell who answers.
 func served(name, component, namespace string) Certificate {

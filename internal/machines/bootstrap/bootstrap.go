@@ -48,8 +48,12 @@ type Cluster struct {
 	RegistryCA      []byte
 }
 
-// Files returns the bootstrap files of a machine, by name. The token lets the kubelet ask for its client certificate.
-func Files(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.MachineClassSpec, token string) (map[string][]byte, error) {
+// Identity is a client certificate, and its key, that a machine's kubelet works with until it has asked for one of its own. A
+// machine that has joined is given none.
+type Identity struct{ Certificate, Key []byte }
+
+// Files returns the bootstrap files of a machine, by name.
+func Files(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.MachineClassSpec, identity Identity) (map[string][]byte, error) {
 	config, err := nodeConfig(cluster, machine, class)
 	if err != nil {
 		return nil, err
@@ -58,7 +62,7 @@ func Files(cluster Cluster, machine *v1alpha1.Machine, class v1alpha1.MachineCla
 	if err != nil {
 		return nil, fmt.Errorf("encoding node configuration: %w", err)
 	}
-	kubeconfig, err := kubeconfig(cluster, token)
+	kubeconfig, err := kubeconfig(cluster, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +154,7 @@ func kubeletMaySet(key string) bool {
 
 func within(domain, of string) bool { return domain == of || strings.HasSuffix(domain, "."+of) }
 
-func kubeconfig(cluster Cluster, token string) ([]byte, error) {
+func kubeconfig(cluster Cluster, identity Identity) ([]byte, error) {
 	const name = "bootstrap"
 	encoded, err := yaml.Marshal(map[string]any{
 		"apiVersion":      "v1",
@@ -161,7 +165,9 @@ func kubeconfig(cluster Cluster, token string) ([]byte, error) {
 			// By name: the kubelet's own kubeconfig, which it makes of this one, then has what the file holds in the end.
 			"server": cluster.Server, "certificate-authority": path.Join(path.Dir(nodeconfig.Path), caFile),
 		}}},
-		"users": []any{map[string]any{"name": name, "user": map[string]any{"token": token}}},
+		"users": []any{map[string]any{"name": name, "user": map[string]any{
+			"client-certificate-data": identity.Certificate, "client-key-data": identity.Key,
+		}}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding bootstrap kubeconfig: %w", err)

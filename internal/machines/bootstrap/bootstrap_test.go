@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -36,7 +35,7 @@ func TestFiles(t *testing.T) {
 		RegistryAddress: "100.65.0.20:443", RegistryCA: []byte("registry-ca"),
 	}
 	class := v1alpha1.MachineClassSpec{CPU: resource.MustParse("2"), Memory: resource.MustParse("4Gi"), Pods: 110}
-	files, err := Files(cluster, testMachine(), class, "abcdef.0123456789abcdef")
+	files, err := Files(cluster, testMachine(), class, Identity{Certificate: []byte("own"), Key: []byte("own-key")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,32 +63,14 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, user := kubeconfig.Clusters["bootstrap"], kubeconfig.AuthInfos["bootstrap"]
-	if found.Server != cluster.Server || user.Token != "abcdef.0123456789abcdef" || found.CertificateAuthority != "/etc/naru/ca.crt" {
-		t.Errorf("when files are made, the kubelet may join with the token, and trusts what the file holds: %+v, %+v", found, user)
+	if found.Server != cluster.Server || string(user.ClientCertificateData) != "own" || string(user.ClientKeyData) != "own-key" || found.CertificateAuthority != "/etc/naru/ca.crt" {
+		t.Errorf("when files are made, the kubelet joins as the machine, and trusts what the file holds: %+v, %+v", found, user)
 	}
 	for name, content := range map[string]string{"ca.crt": "ca", "kube-proxy.kubeconfig": "proxy", "agent.kubeconfig": "agent", "registry-ca.crt": "registry-ca",
 		"konnectivity.crt": "certificate", "konnectivity.key": "key"} {
 		if string(files[name]) != content {
 			t.Errorf("%s: got %q, want %q", name, files[name], content)
 		}
-	}
-}
-
-func TestToken(t *testing.T) {
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	secret := NewTokenSecret(testMachine(), now)
-	if want := TokenSecretKey("u-1"); secret.Name != want.Name || secret.Namespace != "kube-system" {
-		t.Errorf("when a token is made, it is found by the machine's UID: got %s/%s", secret.Namespace, secret.Name)
-	}
-	token, ok := Token(secret, now)
-	if !ok || len(token) != 23 {
-		t.Errorf("when a token is new, it is good: got %d characters, %v", len(token), ok)
-	}
-	if _, ok := Token(secret, now.Add(51*time.Minute)); ok {
-		t.Error("when a token ends within ten minutes, it is not used any more")
-	}
-	if again, _ := Token(NewTokenSecret(testMachine(), now), now); again == token {
-		t.Error("when another token is made for the same machine, its secret part is another")
 	}
 }
 

@@ -22,7 +22,7 @@ type Role string
 const (
 	// RoleHost is an embedded host of the hosting cluster; kubeadm writes its credentials.
 	RoleHost Role = "host"
-	// RoleWorker is a node that joins with the bootstrap kubeconfig beside its configuration.
+	// RoleWorker is a node that joins as who the bootstrap kubeconfig beside its configuration says.
 	RoleWorker Role = "worker"
 )
 
