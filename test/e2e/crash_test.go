@@ -51,7 +51,7 @@ func testCrash(t *testing.T, w *world) {
 	w.awaitReady(t, haCluster)
 	t.Run("when everything crashed, nodes, application and volume come back", func(t *testing.T) {
 		eventually(t, "nodes", 4*time.Minute, c.wantNodes(2))
-		w.kubectl(t, c, "rollout", "status", "deployment/hello", "deployment/hello-store", "--timeout", "240s")
+		eventually(t, "the application", 4*time.Minute, func(ctx context.Context) error { return c.runsSince(ctx, begin, "app in (hello, hello-store)") })
 		// A machine has another address now: its kubelet waits for a serving certificate with it.
 		eventually(t, "an answer of the kubelet", 2*time.Minute, func(ctx context.Context) error {
 			_, err := w.cli.Kubectl(ctx, c.name, "logs", "deployment/hello-store", "--tail", "1")
@@ -68,6 +68,29 @@ func testCrash(t *testing.T, w *world) {
 			eventually(t, "nodes", 4*time.Minute, w.small(t).wantNodes(1))
 		}
 	})
+}
+
+// runsSince says which container has not been started since then, or is not ready: until a kubelet has looked after its pods, their
+// statuses are what they were when it ended.
+func (c *cluster) runsSince(ctx context.Context, begin time.Time, selector string) error {
+	pods, err := c.kube.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return err
+	}
+	containers := 0
+	for _, pod := range pods.Items {
+		for _, container := range pod.Status.ContainerStatuses {
+			containers++
+			// Times in a status are of whole seconds.
+			if running := container.State.Running; running == nil || running.StartedAt.Time.Before(begin.Truncate(time.Second)) || !container.Ready {
+				return fmt.Errorf("container %s of pod %s is %+v", container.Name, pod.Name, container.State)
+			}
+		}
+	}
+	if containers == 0 {
+		return fmt.Errorf("no container has a status")
+	}
+	return nil
 }
 
 // killEverything kills the daemon and all that runs under it, without a signal that could be caught.
