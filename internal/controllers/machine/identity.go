@@ -15,14 +15,10 @@ import (
 	"naru.dev/naru/internal/machines/bootstrap"
 )
 
-const (
-	// identityLife bounds how long a certificate that a machine is given is good for. The machine asks for one of its own as soon as
-	// its kubelet runs: it could do so with a token, too, but only when its cluster's controller manager signs, and a token
-	// lets who has it be any node.
-	identityLife = time.Hour
-	// identitySpare is how long before its end another one is made.
-	identitySpare = 10 * time.Minute
-)
+// identityLife bounds how long a certificate that a machine is given is good for. The machine asks for one of its own as soon as
+// its kubelet runs: it could do so with a token, too, but only when its cluster's controller manager signs, and a token
+// lets who has it be any node.
+const identityLife = time.Hour
 
 // identity returns what a machine's kubelet joins with. It is made once and kept beside the Machine until its node is ready;
 // with the next write it is not in the bootstrap files any more. A node that is not ready, for whatever reason, may need it again.
@@ -34,32 +30,24 @@ func (c *Controller) identity(ctx context.Context, s *scope, authority pki.Mater
 	if s.joined() {
 		return bootstrap.Identity{}, c.deleteKept(ctx, kept)
 	}
+	leaf := pki.NodeLeaf(s.machine.Name, identityLife)
 	if kept != nil {
-		if good(kept.Data[corev1.TLSCertKey], authority, c.clock.Now()) {
-			return bootstrap.Identity{Certificate: kept.Data[corev1.TLSCertKey], Key: kept.Data[corev1.TLSPrivateKeyKey]}, nil
+		have := pki.Material{Certificate: kept.Data[corev1.TLSCertKey], Key: kept.Data[corev1.TLSPrivateKeyKey]}
+		if why, _ := pki.DecideLeaf(have, authority, leaf, c.clock.Now(), time.Time{}); why == "" {
+			return bootstrap.Identity(have), nil
 		}
 		if err := c.deleteKept(ctx, kept); err != nil {
 			return bootstrap.Identity{}, err
 		}
 	}
-	made, err := pki.Issue(authority, pki.NodeLeaf(s.machine.Name, identityLife), c.clock.Now())
+	made, err := pki.Issue(authority, leaf, c.clock.Now())
 	if err != nil {
 		return bootstrap.Identity{}, fmt.Errorf("making a certificate of %s: %w", s.machine.Name, err)
 	}
 	if err := c.hosting.Create(ctx, identitySecret(s.machine, made)); err != nil {
 		return bootstrap.Identity{}, fmt.Errorf("keeping the certificate of %s: %w", s.machine.Name, err)
 	}
-	return bootstrap.Identity{Certificate: made.Certificate, Key: made.Key}, nil
-}
-
-// good tells whether a certificate is the authority's, and not near its end.
-func good(certificate []byte, authority pki.Material, now time.Time) bool {
-	own, err := pki.Parse(certificate)
-	if err != nil {
-		return false
-	}
-	signer, err := pki.Parse(authority.Certificate)
-	return err == nil && own.CheckSignatureFrom(signer) == nil && now.Add(identitySpare).Before(own.NotAfter)
+	return bootstrap.Identity(made), nil
 }
 
 func identityName(machine *v1alpha1.Machine) string { return machine.Name + "-identity" }
